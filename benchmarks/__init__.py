@@ -1,0 +1,1 @@
+"""How fast btfeeds is, as ratios against other feeds measured in the same run: `python -m benchmarks`."""

@@ -1,0 +1,57 @@
+"""Leaving a run for good, and plotting without a display: two small wrappers put on a Cerebro *instance*.
+
+Nobody calls `data.stop()` when an exception (or Ctrl+C) leaves `cerebro.run()`; sockets would stay open. And
+backtrader insists on a window for its charts, which fails where there is no display. The wrappers are plain objects
+that can be pickled, because optimizations send the Cerebro to other processes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+
+class Run:
+    """In place of `cerebro.runstrategies`: closes the streams of our feeds, however the run ends."""
+
+    def __init__(self, cerebro: Any) -> None:
+        self.cerebro = cerebro
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        cerebro = self.cerebro
+        try:
+            return type(cerebro).runstrategies(cerebro, *args, **kwargs)
+        finally:
+            for data in cerebro.datas:
+                leave = getattr(type(data), "leave", None)
+                if leave is not None:
+                    leave(data)
+
+
+class Plot:
+    """In place of `cerebro.plot`: draws into memory (and into files) where there is no display."""
+
+    def __init__(self, cerebro: Any) -> None:
+        self.cerebro = cerebro
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if headless():
+            import backtrader.plot  # noqa: F401 - importing it asks for a window, so it has to come first
+            import matplotlib
+
+            matplotlib.use("Agg", force=True)
+        return type(self.cerebro).plot(self.cerebro, *args, **kwargs)
+
+
+def headless() -> bool:
+    """Whether there is no display to draw on."""
+    unix = sys.platform not in ("darwin", "win32", "cygwin")
+    return unix and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def install(cerebro: Any) -> None:
+    """Put both on a Cerebro, once."""
+    if not isinstance(vars(cerebro).get("runstrategies"), Run):
+        cerebro.runstrategies = Run(cerebro)
+        cerebro.plot = Plot(cerebro)

@@ -1,0 +1,103 @@
+"""What a feed may be told, checked before anything starts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from typing import Any
+
+import backtrader as bt
+
+from btfeeds.cerebro.stamps import pair, timeframe, utc
+from btfeeds.cerebro.zones import zone
+from btfeeds.errors import ConfigError
+from btfeeds.market import Timeframe, to_ms
+
+
+def settle(p: Any, *, framed: bool) -> None:
+    """Bring a feed's parameters into their one form. `framed`: the bars are in a DataFrame. Raises ConfigError."""
+    if isinstance(p.timeframe, str | Timeframe):
+        number, count = pair(Timeframe.parse(p.timeframe))
+        p.timeframe, p.compression = number, count * p.compression
+    if p.timeframe is None:
+        p.timeframe = bt.TimeFrame.Days if framed else bt.TimeFrame.Minutes
+    if not framed:
+        timeframe(p.timeframe, p.compression)
+        if not isinstance(p.dataname, str):
+            raise _wrong("dataname", p.dataname, 'Write the symbol, as in "BTC/USDT", or pass a DataFrame.')
+        if p.venue is None:
+            raise _wrong("venue", None, 'Name one, as in venue="binance", or use its class, as BinanceLiveDataFeed.')
+    if p.stamp is None:
+        p.stamp = "open" if framed else "close"
+    if p.stamp not in ("open", "close"):
+        raise _wrong("stamp", p.stamp, 'Write "close" or "open".')
+    if p.gaps not in ("mark", "fill", "hold", "stop"):
+        raise _wrong("gaps", p.gaps, 'Write "mark", "fill", "hold" or "stop".')
+    if p.gaps == "hold" and not p.backfill:
+        raise _wrong("gaps", p.gaps, "What is held is waited for from history: leave backfill=True.")
+    if p.resume is not None and not isinstance(p.resume, str | os.PathLike):
+        raise _wrong("resume", p.resume, 'Write the path of a file, as in "state.json".')
+    if p.resume is not None and p.backfill_from is not None:
+        raise _wrong("resume", p.resume, "Give resume or backfill_from, not both: its bars would come again.")
+    _number("align", p.align, 0.0)
+    _number("qcheck", p.qcheck, 0.0)
+    _number("keep", p.keep, 0, whole=True)
+    _number("buffer", p.buffer, 1, whole=True)
+    for name in ("historical", "backfill_start", "backfill", "sandbox"):
+        if not isinstance(getattr(p, name), bool):
+            raise _wrong(name, getattr(p, name), "Write True or False.")
+    zone(p.tz)
+    zone(p.tzinput)
+    _dates(p)
+    if p.history is not None:
+        if p.fromdate is not None:
+            raise _wrong("history", p.history, "Give history or fromdate, not both.")
+        history_start(p.history, Timeframe(1, "m"), 0)
+    if p.historical and not framed and p.history is None and p.fromdate is None:
+        raise _wrong("historical", True, 'Say from when: history="30d" or fromdate=…')
+
+
+def history_start(history: Any, frame: Timeframe, now: int) -> int | None:
+    """The opening time of the first bar of history: "30d", "2h", a number of bars (or its text), or None."""
+    if history is None:
+        return None
+    if isinstance(history, dt.timedelta):
+        return frame.floor(now - history // dt.timedelta(milliseconds=1))
+    text = str(history).strip()
+    if isinstance(history, int | str) and not isinstance(history, bool):
+        if re.fullmatch(r"\d{1,9}", text):
+            return frame.back(frame.floor(now), int(text))
+        if re.fullmatch(r"[1-9]\d{0,4}[smhdwM]", text):
+            return frame.floor(now - Timeframe.parse(text).ms)
+    raise _wrong("history", history, 'Write a time as in "30d" or "2h", or a number of bars.')
+
+
+def sandbox_hosts(p: Any) -> tuple[str, str]:
+    """The hosts a feed names. A sandbox has to be named: no venue's test hosts are known here."""
+    if p.sandbox and not (p.rest_url and p.stream_url):
+        raise _wrong("sandbox", True, "Name the test hosts with rest_url and stream_url.")
+    return p.rest_url, p.stream_url
+
+
+def _dates(p: Any) -> None:
+    for name in ("fromdate", "todate"):
+        value = getattr(p, name)
+        if isinstance(value, str | int | float):
+            setattr(p, name, utc(to_ms(value)).replace(tzinfo=dt.UTC))
+        elif value is not None and not isinstance(value, dt.date):
+            raise _wrong(name, value, "Write a date, a datetime or ISO text.")
+    day = p.todate
+    if isinstance(day, dt.date) and not isinstance(day, dt.datetime) and p.stamp == "close" and p.sessionend is None:
+        # the last bar of a day is stamped with the next midnight
+        p.todate = dt.datetime(day.year, day.month, day.day) + dt.timedelta(days=1)
+
+
+def _number(name: str, value: Any, least: float, *, whole: bool = False) -> None:
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < float("inf"):
+        raise _wrong(name, value, f"Write a{' whole' if whole else ''} number from {least} upwards.")
+
+
+def _wrong(name: str, value: Any, advice: str) -> ConfigError:
+    return ConfigError(f"{name}={value!r} cannot be.", "Nothing was started.", advice)

@@ -1,0 +1,129 @@
+"""Which bars a feed wants, and whose: the symbol, the venue's hosts, from when until when; a backtest's download."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import pandas as pd
+
+from btfeeds import settings, venues
+from btfeeds.cerebro import filling, options
+from btfeeds.cerebro.hosted import HostedFeed
+from btfeeds.cerebro.resample import under_way
+from btfeeds.clock import Clock
+from btfeeds.live.resume import Position, claim
+from btfeeds.market import Bar, Subscription, Symbol, to_ms
+from btfeeds.venues.base import Venue
+
+
+class WantedBars(HostedFeed):
+    """The part of a feed that turns its parameters into instants and hosts. A subclass has the parameters."""
+
+    _symbol: Symbol | None
+    _clock: Clock
+    _downloaded: pd.DataFrame | None
+    _span: tuple[int | None, int]
+    _start_asked: int | None
+    _position: Position | None = None
+    _loaded: Bar | None = None  # handed to Cerebro, and not known to be dealt with yet
+
+    def _venue(self) -> Venue:
+        if isinstance(self.p.venue, Venue):
+            return self.p.venue
+        rest_url, stream_url = options.sandbox_hosts(self.p)
+        rest_url, stream_url = settings.hosts(self.p.venue, rest_url, stream_url)
+        key, secret = (settings.secret(self.p.venue, name) for name in ("API_KEY", "API_SECRET"))
+        return venues.venue(self.p.venue, rest_url=rest_url, stream_url=stream_url, key=key, secret=secret)
+
+    # --- an earlier run ----------------------------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        """Find out where an earlier run ended, and keep that place up to date from now on. Raises StateError."""
+        if self.p.resume is not None:
+            assert self._symbol is not None
+            subscription = Subscription(self._venue().name, self._symbol, self._base)
+            self._position = claim(self.p.resume, subscription, self._clock.now())
+
+    def _passed(self) -> None:
+        """Cerebro begins another round: the strategies' `next()` has returned for the bar loaded last.
+
+        Unless it was put off for an older bar of another feed, or is part of a larger bar under way.
+        """
+        bar = self._loaded
+        if bar is None or self._position is None or len(self) < self.buflen() or under_way(self):
+            return
+        self._loaded = None
+        self._position.keep(bar)
+
+    def _finish(self, reason: str) -> None:
+        if self._seen():
+            self._passed()
+        self._say_last_word(reason)
+
+    def _let_go(self) -> None:
+        position, self._position = self._position, None
+        self._loaded = None
+        if position is not None:
+            position.close()
+
+    def _seen(self) -> bool:
+        """Whether every strategy has been given the bar loaded last: `runstop` may come in between."""
+        for strategy in getattr(self._env, "runningstrats", ()):
+            lengths = getattr(strategy, "_dlens", ())
+            given = [length for data, length in zip(strategy.datas, lengths, strict=False) if data is self]
+            if given != [len(self)]:
+                return False
+        return True
+
+    # --- from when until when, and whose -----------------------------------------------------------------------------
+
+    def _start_ms(self, now: int) -> int | None:
+        if self._position is not None and self._position.last is not None:
+            behind = self._base.close(self._position.last.open_time)
+            return behind if self.p.fromdate is None else max(behind, self._ms(self.p.fromdate))
+        if not self.p.backfill_start:
+            return None
+        if self.p.fromdate is not None:
+            return self._ms(self.p.fromdate)
+        return options.history_start(self.p.history, self._base, now)
+
+    def begins(self, first: int) -> int:
+        """When the first bar would have opened, had there been trades; `first` is when it did."""
+        return first if self._start_asked is None else self._start_asked
+
+    def _until_ms(self) -> int | None:
+        """No bar that opens here or later is wanted: the last one is stamped `todate` at the latest."""
+        if self.p.todate is None:
+            return None
+        end = self._base.floor(self._ms(self.p.todate))
+        return end if self.stamps_close else self._base.close(end)
+
+    def _ms(self, moment: dt.datetime) -> int:
+        tz = self._gettz()
+        return to_ms(tz.localize(moment) if tz is not None and moment.tzinfo is None else moment)
+
+    def _download(self) -> pd.DataFrame:
+        """The bars of a backtest; fetched once, so that every run of an optimization has the same."""
+        if self._downloaded is None:
+            from btfeeds.history.downloader import DataDownloaderFactory  # here: a live run may do without
+            from btfeeds.live.stream import omits_empty
+
+            now = self._clock.now()
+            venue = self._venue()
+            start = self._start_ms(now)
+            end = min(self._until_ms() or now, now)
+            downloader = DataDownloaderFactory.create(venue.name, rest_url=venue.rest_url, clock=self._clock)
+            self._downloaded = filling.settle(
+                downloader.download(str(self._symbol), self._base, start, end),
+                self._base,
+                self.p.gaps,
+                name=f"{venue.name} {self._symbol} {self._base}",
+                omits_empty=omits_empty(venue, self._base),
+            )
+            self._span = (start, end)
+        self._start_asked = self._span[0]
+        return self._downloaded
+
+    def _timeoffset(self) -> dt.timedelta:
+        return dt.timedelta(milliseconds=self._clock.now() - time.time_ns() // 1_000_000)

@@ -1,0 +1,1 @@
+"""From HTTP to bars: spans, requests and pages."""

@@ -1,0 +1,322 @@
+"""Pages a span of time over a provider: what is asked next, and for which span an answer is the whole truth.
+
+Three ways: the venue's own bars; bars made of its smaller ones; bars made of its trades. The forming bar is left out
+by the venue's own clock; a bar that cannot be one leaves a hole that is asked for again, never an empty place.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from btfeeds import monitor
+from btfeeds.clock import Clock
+from btfeeds.errors import BadFrame, BtfeedsError, NetworkError, UnsupportedTimeframe
+from btfeeds.history.http import HttpClient
+from btfeeds.history.ranges import merge, pages, subtract, union, whole
+from btfeeds.live.aggregate import bars_from_trades
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade, to_ms
+from btfeeds.venues.base import HttpRequest, HttpResponse, Paging, Provider
+
+_SURE_MS = 1_000  # a Date header counts whole seconds, and history lags a little behind the close
+_ASK_AGAIN = 2  # times, for a bar or an answer that cannot be right
+_PAGES_OF_AN_ANSWER = 100  # more of them are a venue's mistake
+
+Gone = Callable[[], bool]
+Failed = Callable[[TimeRange, BtfeedsError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A piece of time that the venue has answered: its closed bars, ascending, and no others opened in it.
+
+    `venue_time` is the venue's time at the answer (epoch ms), as far as it says so.
+    """
+
+    span: TimeRange
+    bars: list[Bar]
+    venue_time: int = 0
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What one request brought: for which span, which bars, and where bars stood that could not be right."""
+
+    span: TimeRange
+    bars: dict[int, Bar]
+    bad: set[int]
+    last: bool  # behind it nothing is closed yet
+    venue_time: int
+
+
+class BadBars(BadFrame):
+    """Single bars of an answer cannot be bars, however often they are asked for."""
+
+
+class Pager:
+    """Asks one provider."""
+
+    def __init__(self, provider: Provider, http: HttpClient, clock: Clock) -> None:
+        self.provider = provider
+        self._http = http
+        self._clock = clock
+
+    # --- native bars, bars from smaller ones, bars from trades -------------------------------------------------------
+
+    def pages(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, failed: Failed
+    ) -> Iterator[Page]:
+        """Ascending pages of `span`. `failed` is told of pieces that could not be loaded, and may raise.
+
+        Raises fatal errors itself, and any error once `gone()`.
+        """
+        wanted = whole(span, timeframe)
+        try:
+            base = self.provider.base_timeframe(timeframe)
+        except UnsupportedTimeframe:
+            if self.provider.trades_request(symbol, wanted) is None:
+                raise
+            return self._from_trades(symbol, timeframe, wanted, gone, failed)
+        return self._with_reach(symbol, timeframe, base, wanted, gone, failed)
+
+    def _with_reach(
+        self, symbol: Symbol, timeframe: Timeframe, base: Timeframe, span: TimeRange, gone: Gone, failed: Failed
+    ) -> Iterator[Page]:
+        """Older bars than the venue keeps are made of its trades, where it offers them."""
+        reach = self.provider.bars_reach
+        while reach and self.provider.trades_request(symbol, span) is not None:
+            oldest = timeframe.close(timeframe.floor(self._clock.now() - (reach - 2) * base.ms))
+            older = TimeRange(span.start, min(span.end, oldest))
+            if not older:
+                break
+            made = self._from_trades(symbol, timeframe, older, gone, failed)
+            yield from made if self.provider.omits_empty_bars else _with_flat_bars(made, timeframe)
+            span = TimeRange(older.end, span.end)  # while that took its time, more bars went out of reach
+        if not span:
+            return
+        if base == timeframe:
+            yield from self._native(symbol, timeframe, span, gone, failed)
+        else:
+            yield from self._merged(symbol, timeframe, base, span, gone, failed)
+
+    def _native(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, failed: Failed
+    ) -> Iterator[Page]:
+        start = span.start
+        while start < span.end:
+            window = next(pages(TimeRange(start, span.end), timeframe, self.provider.limits.bars_per_request))
+            asked = window if self.provider.paging is Paging.WINDOW else TimeRange(start, span.end)
+            try:
+                answer = self._ask(symbol, timeframe, asked, gone)
+            except BtfeedsError as error:
+                if error.fatal or gone():
+                    raise
+                failed(window, error)
+                start = window.end
+                continue
+            holes = [TimeRange(time, timeframe.close(time)) for time in answer.bad]
+            bars = [answer.bars[time] for time in sorted(answer.bars)]
+            for piece in subtract([answer.span], holes):
+                yield Page(piece, [bar for bar in bars if bar.open_time in piece], answer.venue_time)
+            for hole in union(holes):
+                failed(hole, BadBars(f"{self.provider.title} has sent bars that cannot be bars."))
+            if answer.last:
+                return
+            start = answer.span.end
+
+    def _merged(
+        self, symbol: Symbol, timeframe: Timeframe, base: Timeframe, span: TimeRange, gone: Gone, failed: Failed
+    ) -> Iterator[Page]:
+        def widened(piece: TimeRange, error: BtfeedsError) -> None:
+            failed(TimeRange(timeframe.floor(piece.start), timeframe.close(timeframe.floor(piece.end - 1))), error)
+
+        held: list[Bar] = []
+        covered = TimeRange(span.start, span.start)
+        for page in self._native(symbol, base, span, gone, widened):
+            if page.span.start != covered.end:
+                held, covered = [], page.span
+            held += page.bars
+            covered = TimeRange(covered.start, page.span.end)
+            done = _inside(covered, timeframe)
+            if done:
+                yield Page(done, merge(held, timeframe, done))
+                held = [bar for bar in held if bar.open_time >= done.end]
+                covered = TimeRange(done.end, covered.end)
+
+    def _from_trades(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, failed: Failed
+    ) -> Iterator[Page]:
+        for window in pages(span, timeframe, max(1, self.provider.trades_window_ms // timeframe.ms)):
+            try:
+                trades, closed = self._trades(symbol, timeframe, window, gone)
+            except BtfeedsError as error:
+                if error.fatal or gone():
+                    raise
+                failed(window, error)
+                continue
+            answered = TimeRange(window.start, min(window.end, closed))
+            if answered:
+                yield Page(answered, bars_from_trades((t for t in trades if t.time in answered), timeframe))
+            if answered.end < window.end:
+                return
+
+    # --- one request -------------------------------------------------------------------------------------------------
+
+    def _ask(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> _Answer:
+        answer = self._once(symbol, timeframe, span, gone)
+        for _ in range(_ASK_AGAIN):
+            if not answer.bad:
+                break
+            # one question for all of them; what came well the first time is kept
+            around = TimeRange(min(answer.bad), timeframe.close(max(answer.bad)))
+            try:
+                second = self._once(symbol, timeframe, around, gone)
+            except BtfeedsError as error:
+                if error.fatal or gone():
+                    raise
+                break
+            for time in [time for time in answer.bad if time in second.span and time not in second.bad]:
+                answer.bad.discard(time)
+                if time in second.bars:
+                    answer.bars[time] = second.bars[time]
+        return answer
+
+    def _once(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> _Answer:
+        response, rows = self._rows(symbol, timeframe, span, gone)
+        inside = [bar for bar in rows if bar.open_time in span]
+        good: dict[int, Bar] = {}
+        bad: set[int] = set()
+        for bar in inside:
+            reason = bar.fault() or ("" if timeframe.aligned(bar.open_time) else "off_grid")
+            if reason:
+                detail = f"history: {symbol} {timeframe} {bar}"
+                monitor.publish(monitor.FrameRejected(self.provider.name, reason, detail))
+                bad.add(timeframe.floor(bar.open_time))
+            else:
+                good[bar.open_time] = bar
+        bad -= good.keys()
+        end = span.end
+        # A full answer says nothing about what lies behind its last bar. Neither does a short one where every bar has a
+        # row: the venue may give fewer than it was asked for.
+        full = len(rows) >= self.provider.limits.bars_per_request or not self.provider.omits_empty_bars
+        if inside and full and self.provider.paging is Paging.FORWARD:
+            end = min(end, timeframe.close(max(timeframe.floor(bar.open_time) for bar in inside)))
+        venue_time = self._venue_now(response)
+        end_of_closed = timeframe.floor(venue_time - _SURE_MS)
+        youngest = max((timeframe.floor(bar.open_time) for bar in rows if bar.open_time <= venue_time), default=None)
+        if youngest is not None and timeframe.close(youngest) > venue_time - self.provider.lag_ms:
+            end_of_closed = min(end_of_closed, youngest)  # it may be shown as it was before its end
+        covered = TimeRange(span.start, max(span.start, min(end, end_of_closed)))
+        return _Answer(
+            covered,
+            {time: bar for time, bar in good.items() if time in covered},
+            {time for time in bad if time in covered},
+            last=end_of_closed <= end,
+            venue_time=venue_time,
+        )
+
+    def _rows(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone
+    ) -> tuple[HttpResponse, list[Bar]]:
+        """The first answer for a span, and its rows with those of the pages that go on where it was broken off."""
+        provider, asked, request = self.provider, self._with_proof(timeframe, span), None
+        if provider.bars_reach and asked.start < self._clock.now() - (provider.bars_reach - 2) * timeframe.ms:
+            request = provider.archive_request(symbol, timeframe, asked)
+        request = request or provider.bars_request(symbol, timeframe, asked)
+        first, rows = self._parsed(request, lambda answer: self._sane(answer, timeframe, span), gone)
+        response, following = first, provider.next_page(request, first)
+        for _ in range(_PAGES_OF_AN_ANSWER):
+            if following is None:
+                return first, rows
+            response, more = self._parsed(following, lambda answer: provider.parse_bars(answer, timeframe), gone)
+            rows += more
+            following = provider.next_page(following, response)
+        raise BadFrame(f"{provider.title} breaks an answer off without end.", "It was not used.", reason="schema")
+
+    def _with_proof(self, timeframe: Timeframe, span: TimeRange) -> TimeRange:
+        """The span, and the bar behind it: that it has begun proves that the last one before it is final."""
+        proof = TimeRange(span.start, timeframe.close(timeframe.close(timeframe.floor(span.end - 1))))
+        fits = (proof.end - proof.start) // timeframe.ms <= self.provider.limits.bars_per_request
+        return proof if fits else span
+
+    def _sane(self, response: HttpResponse, timeframe: Timeframe, span: TimeRange) -> list[Bar]:
+        """The rows of an answer. Raises BadFrame when they belong to quite another time: "nothing" would be a lie."""
+        rows = self.provider.parse_bars(response, timeframe)
+        if self.provider.whole_window:
+            return [bar for bar in rows if bar.open_time >= span.start]
+        if not any(bar.open_time in span for bar in rows):
+            full = len(rows) >= self.provider.limits.bars_per_request
+            if any(bar.open_time < span.start - timeframe.ms for bar in rows) or (rows and full):
+                raise BadFrame(
+                    f"{self.provider.title} answers with bars of {rows[0].open_time} when asked for {span}.",
+                    "The answer was not used.",
+                    reason="off_grid",
+                )
+        return rows
+
+    def _trades(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> tuple[list[Trade], int]:
+        """The trades of a span, ascending, and up to when bars made of them are closed."""
+        found: dict[int, Trade] = {}
+        closed = span.end
+        window = self.provider.trades_window_ms
+        for start in range(span.start, span.end, window):
+            hour = TimeRange(start, min(span.end, start + window))
+            after: Trade | None = None
+            while True:
+                request = self.provider.trades_request(symbol, hour, after)
+                assert request is not None  # pages() has asked already
+                response, trades = self._parsed(request, self.provider.parse_trades, gone)
+                if after is None:
+                    closed = timeframe.floor(self._venue_now(response) - _SURE_MS)
+                new = [trade for trade in trades if trade.id not in found and (after is None or trade.id > after.id)]
+                found.update((trade.id, trade) for trade in new)
+                full = len(trades) >= int(request.params.get("limit", 1))
+                if not new or not full or new[-1].time >= hour.end:
+                    break
+                after = max(new, key=lambda trade: trade.id)
+        return [found[number] for number in sorted(found)], closed
+
+    def _parsed(self, request: HttpRequest, parse: Callable[[HttpResponse], list[Any]], gone: Gone) -> Any:
+        """The good answer and what it says; asked again when it cannot be understood."""
+        for again in range(_ASK_AGAIN + 1):
+            if gone():
+                raise NetworkError("The download was given up.", "Nobody waits for it any more.")
+            response = self._http.send(self.provider, request, gone)
+            try:
+                return response, parse(response)
+            except BadFrame as error:
+                monitor.publish(monitor.FrameRejected(self.provider.name, error.reason, f"history: {error.what}"))
+                if again == _ASK_AGAIN:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _venue_now(self, response: HttpResponse) -> int:
+        """The venue's time: a bar is closed when the venue says so, not when a clock here does."""
+        try:
+            return to_ms(parsedate_to_datetime(response.headers["date"]).astimezone(dt.UTC))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return self._clock.now()
+
+
+def _inside(span: TimeRange, timeframe: Timeframe) -> TimeRange:
+    """The whole bars in `span`."""
+    start = whole(span, timeframe).start
+    return TimeRange(start, max(start, timeframe.floor(span.end)))
+
+
+def _with_flat_bars(pages: Iterable[Page], timeframe: Timeframe) -> Iterator[Page]:
+    """Flat bars where nobody traded, as the venue's own rows have them; before the first trade there are none."""
+    end, close = -1, 0.0
+    for page in pages:
+        if page.span.start != end:
+            close = 0.0
+        end, rows, bars = page.span.end, {bar.open_time: bar for bar in page.bars}, []
+        for time in timeframe.opens(page.span):
+            bar = rows.get(time) or (Bar(time, close, close, close, close, 0.0, 0) if close else None)
+            if bar is not None:
+                bars.append(bar)
+                close = bar.close
+        yield Page(page.span, bars, page.venue_time)

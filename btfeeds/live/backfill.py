@@ -1,0 +1,112 @@
+"""Asks history in the background, so that no network call ever runs on the strategy's thread.
+
+A few daemon threads per venue work through a queue of questions; pages are handed over as they come. Closing lets
+go of questions that nobody waits for any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from btfeeds.clock import Clock
+from btfeeds.errors import BtfeedsError, NetworkError
+from btfeeds.history.downloader import Downloader
+from btfeeds.live.items import Ask
+from btfeeds.live.ring import Answer, Failure
+from btfeeds.market import Subscription, TimeRange
+
+logger = logging.getLogger("btfeeds")
+
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    subscription: Subscription
+    ask: Ask
+    reply: Callable[[Answer | Failure], None]
+    cancelled: Callable[[], bool]
+
+
+class Backfill:
+    """The questions of one venue's streams, answered by one `Downloader` (its pacing and budget are shared)."""
+
+    def __init__(self, downloader: Downloader, clock: Clock) -> None:
+        self._downloader = downloader
+        self._clock = clock
+        self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # guards _threads, _idle and _closed
+        self._threads: list[threading.Thread] = []
+        self._open = 0  # questions queued or under way
+        self._closed = False
+
+    def ask(
+        self,
+        subscription: Subscription,
+        ask: Ask,
+        reply: Callable[[Answer | Failure], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Answer `ask` through `reply` on another thread: Answers up to the last one, which is `done`, or a Failure."""
+        with self._lock:
+            if self._closed:
+                return
+            self._open += 1
+            if self._open > len(self._threads) and len(self._threads) < _THREADS:
+                name = f"btfeeds-{subscription.venue}-history-{len(self._threads) + 1}"
+                thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._questions.put(_Question(subscription, ask, reply, cancelled))
+
+    def close(self, seconds: float) -> None:
+        """Let go: threads leave after the request under way, waited for up to `seconds`."""
+        with self._lock:
+            self._closed = True
+            threads = list(self._threads)
+        for _ in threads:
+            self._questions.put(None)
+        self._downloader.close()
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(seconds / len(threads))
+
+    def _run(self) -> None:
+        while (question := self._questions.get()) is not None:
+            try:
+                if not (self._closed or question.cancelled()):
+                    self._answer(question)
+            except Exception:  # the thread's outermost border: `reply` is somebody else's, and others wait, too
+                logger.critical("an answer of history could not be handed over", exc_info=True)
+            finally:
+                with self._lock:
+                    self._open -= 1
+
+    def _answer(self, question: _Question) -> None:
+        subscription, ask = question.subscription, question.ask
+        try:
+            covered = ask.span.start
+            pages = self._downloader.pages(
+                subscription.symbol,
+                subscription.timeframe,
+                ask.span,
+                cancelled=lambda: self._closed or question.cancelled(),
+            )
+            for page in pages:
+                covered = page.span.end
+                now = self._clock.now()
+                question.reply(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, now))
+                if self._closed or question.cancelled():
+                    return
+            question.reply(Answer(ask, TimeRange(covered, covered), (), done=True))
+        except BtfeedsError as error:
+            question.reply(Failure(ask, error))
+        except (
+            Exception
+        ) as error:  # the thread's outermost border: a question without an answer would hold a feed for ever
+            logger.critical("asking history of %s failed inside: %r", subscription, error, exc_info=True)
+            question.reply(Failure(ask, NetworkError(f"Asking history failed: {error!r}", "It is asked again later.")))

@@ -1,0 +1,104 @@
+"""From a host to an open stream of bytes: addresses, TCP, TLS.
+
+A host often has addresses of both families, and one family may lead nowhere. They are tried a quarter of a second
+apart and the first that answers is kept (RFC 8305, "happy eyeballs"): a dead IPv6 route costs that and no more.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import ssl
+import time
+from collections import deque
+from itertools import zip_longest
+from typing import Any
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+_HEAD_START_S = 0.25  # RFC 8305 §5
+_UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
+
+# Neither needs a file descriptor of its own, and descriptors above 1023 are none of poll's business.
+Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+def proxy_variable(host: str, secure: bool) -> str:
+    """The environment variable that names a proxy for this host, or ""."""
+    name = "https_proxy" if secure else "http_proxy"
+    found = next((name for name in (name, name.upper()) if os.environ.get(name, "").strip()), "")
+    return "" if not found or proxy_bypass_environment(host) else found
+
+
+def connect(host: str, port: int, seconds: float, *, secure: bool, ca_file: str | None = None) -> socket.socket:
+    """A connected socket, with TLS where `secure`. All together takes at most `seconds` and the look-up of the name.
+
+    Raises OSError: gaierror, ConnectionRefusedError, TimeoutError, ssl.SSLError …
+    """
+    context = ssl.create_default_context(cafile=ca_file) if secure else None
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    end = time.monotonic() + seconds
+    sock = _race(_in_turns(found), end)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.settimeout(max(0.001, end - time.monotonic()))
+        return sock if context is None else context.wrap_socket(sock, server_hostname=host)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _in_turns(found: list[Any]) -> deque[Any]:
+    """The addresses in the order of the system, but the families by turns."""
+    first = [address for address in found if address[0] == found[0][0]]
+    other = [address for address in found if address[0] != found[0][0]]
+    return deque(address for pair in zip_longest(first, other) for address in pair if address is not None)
+
+
+def _race(addresses: deque[Any], end: float) -> socket.socket:
+    """The first socket that connects. Raises the last failure, or TimeoutError at `end`."""
+    failure: OSError | None = None
+    next_at = 0.0
+    with Selector() as selector:
+        try:
+            while True:
+                now = time.monotonic()
+                if now >= end:
+                    raise TimeoutError("timed out")
+                trying = len(selector.get_map())
+                if addresses and (now >= next_at or not trying):
+                    next_at = now + _HEAD_START_S
+                    try:
+                        selector.register(_begin(addresses.popleft()), selectors.EVENT_WRITE)
+                    except OSError as error:
+                        failure, next_at = error, now
+                    continue
+                if not trying:
+                    raise failure or TimeoutError("no address")
+                for key, _ in selector.select((min(end, next_at) if addresses else end) - now):
+                    sock: Any = key.fileobj
+                    selector.unregister(sock)
+                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if not code:
+                        return sock  # type: ignore[no-any-return]
+                    sock.close()
+                    failure, next_at = OSError(code, os.strerror(code)), now
+        finally:
+            for key in list(selector.get_map().values()):
+                key.fileobj.close()  # type: ignore[union-attr]
+
+
+def _begin(address: Any) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        code = sock.connect_ex(where)
+        if code not in _UNDER_WAY:
+            raise OSError(code, os.strerror(code))
+        return sock
+    except BaseException:
+        sock.close()
+        raise

@@ -1,0 +1,361 @@
+"""One hub per venue host and clock, shared by every feed of the process: it spreads channels over sockets.
+
+    Shard     one socket's worth of channels (the venue limits how many); during a relief it has two sockets
+    Hub       shards of one venue, and the taps that listen to its channels
+
+The seam between two connections is here: a channel is *covered* while at least one socket has it confirmed, so a
+successor that is confirmed before the old socket goes leaves no break behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from btfeeds import bans, monitor
+from btfeeds.clock import Clock
+from btfeeds.live.backfill import Backfill
+from btfeeds.live.budget import Budget
+from btfeeds.live.connection import Connection
+from btfeeds.live.effects import Data, Doubt, Loss, Lost, Refused
+from btfeeds.live.patience import ConnectionPolicy
+from btfeeds.live.skew import Skew
+from btfeeds.live.tap import Tap
+from btfeeds.live.worker import Worker
+from btfeeds.venues.base import BarRevised, BarUpdate, TradesSeen, TradeUpdate, Venue
+
+logger = logging.getLogger("btfeeds")
+
+_FIVE_MINUTES = 300_000
+
+
+class Shard:
+    """The channels of one socket, and the worker (or, during a relief, the two workers) that carry them."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lock = threading.RLock()  # guards everything below: feeds' threads and workers' threads come here
+        self.channels: set[str] = set()
+        self._covered: dict[str, set[int]] = {}
+        self._proven: set[str] = set()  # channels that the venue has confirmed at some time
+        self._workers: list[Worker] = []
+
+    def room(self) -> int:
+        return self._hub.venue.limits.streams_per_connection - len(self.channels)
+
+    def want(self, channel: str) -> None:
+        """Carry a channel; one that is covered already is announced to its new taps by the hub."""
+        with self._lock:
+            if channel in self.channels:
+                return
+            self.channels.add(channel)
+            if not self._workers:
+                self._spawn()
+            else:
+                for worker in self._workers:
+                    worker.ask(lambda connection, now: connection.want([channel], now))
+
+    def unwant(self, channel: str) -> None:
+        with self._lock:
+            self.channels.discard(channel)
+            self._covered.pop(channel, None)
+            for worker in self._workers:
+                worker.ask(lambda connection, now: connection.unwant([channel], now))
+
+    def prove(self, channel: str) -> None:
+        """The venue has this channel, whether it was confirmed already or not."""
+        with self._lock:
+            if channel not in self._proven:
+                self._proven.add(channel)
+                for worker in self._workers:
+                    worker.ask(lambda connection, now: connection.prove(channel))
+
+    def renew(self, channel: str) -> None:
+        """End and begin the subscription of one mute channel."""
+        with self._lock:
+            for worker in self._workers:
+                worker.ask(lambda connection, now: connection.renew(channel, now))
+
+    def replace(self, reason: str) -> None:
+        """Bring a new socket into service, then end the old one."""
+        with self._lock:
+            if len(self._workers) != 1:
+                return
+            if self._hub.venue.overlaps:
+                self._spawn()
+            else:  # the venue allows one: the old socket goes first
+                self._workers[0].ask(lambda connection, now: connection.lost(Loss("silent", reason), now))
+
+    def covers(self, channel: str) -> bool:
+        with self._lock:
+            return bool(self._covered.get(channel))
+
+    def stop(self) -> list[Worker]:
+        with self._lock:
+            workers, self._workers = self._workers, []
+            self.channels.clear()
+            for worker in workers:
+                worker.stop()
+            return workers
+
+    def _spawn(self) -> None:
+        worker = self._hub.new_worker(self)
+        channels = list(self.channels)
+        proven = set(self._proven)
+        worker.ask(lambda connection, now: connection.want(channels, now, proven=proven))
+        self._workers.append(worker)
+        worker.start()
+
+    # --- Listener: on the workers' threads ---------------------------------------------------------------------------
+
+    def data(self, worker: Worker, event: Data) -> None:
+        unnumbered = type(event) is TradeUpdate and event.trades and event.trades[0].id < 0
+        # trades without numbers are told apart by their socket only: the old one's count until it goes
+        if not unnumbered or worker in self._workers[:1]:
+            self._hub.data(event)
+
+    def covered(self, worker: Worker, channels: tuple[str, ...]) -> None:
+        with self._lock:
+            now = self._hub.now()
+            for channel in channels:
+                by = self._covered.setdefault(channel, set())
+                first = not by
+                by.add(worker.number)
+                self._proven.add(channel)
+                if first:
+                    for tap in self._hub.taps(channel):
+                        tap.up(now)
+            monitor.publish(monitor.Connected(self._hub.venue.name, worker.number))
+            if len(self._workers) > 1 and worker is self._workers[-1] and worker.connection.complete:
+                for old in self._workers[:-1]:
+                    old.stop()
+                self._workers = [worker]
+                for channel, by in self._covered.items():
+                    by.intersection_update({worker.number})
+                    for tap in self._hub.taps(channel):
+                        tap.seam()
+
+    def lost(self, worker: Worker, effect: Lost) -> None:
+        loss = effect.loss
+        venue = self._hub.venue.name
+        monitor.publish(monitor.Disconnected(venue, worker.number, loss.reason, loss.detail, effect.retry_in_ms))
+        if loss.closed:
+            bans.remember(_host(self._hub.venue), loss.not_before_ms, self._hub.clock)
+        with self._lock:
+            # A never-confirmed first connection is a break too: the strategy must know that nothing comes.
+            alone = len(self._workers) <= 1
+            for channel in self.channels:
+                by = self._covered.get(channel)
+                had = bool(by)
+                if by:
+                    by.discard(worker.number)
+                if (had and not by) or (not had and alone):
+                    for tap in self._hub.taps(channel):
+                        tap.down(f"{loss.reason}: {loss.detail}" if loss.detail else loss.reason)
+
+    def refused(self, worker: Worker, effect: Refused) -> None:
+        with self._lock:
+            for channel in effect.channels:
+                self.channels.discard(channel)
+                self._covered.pop(channel, None)
+                monitor.publish(monitor.SubscriptionRefused(self._hub.venue.name, channel, effect.error.what))
+                for tap in self._hub.taps(channel):
+                    tap.refused(effect.error)
+
+    def relieve(self, worker: Worker, reason: str) -> None:
+        self.replace(reason)
+
+    def ended(self, worker: Worker) -> None:
+        with self._lock:
+            if worker not in self._workers:
+                return  # it was told to
+            self._workers.remove(worker)
+            for by in self._covered.values():
+                by.discard(worker.number)
+            if not self.channels or self._workers:
+                return
+            logger.critical("a connection's thread to %s has died: it is replaced", self._hub.venue.name)
+            for channel in self.channels:
+                for tap in self._hub.taps(channel):
+                    tap.down("internal error")
+            self._spawn()
+
+
+@dataclass
+class Hub:
+    """All sockets of one venue host in this process. Get one with `hub_for`."""
+
+    venue: Venue
+    clock: Clock
+    backfill: Backfill
+    policy: ConnectionPolicy
+    ca_file: str | None = None
+    skew: Skew = field(default_factory=Skew)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()  # guards _taps, _shards and _numbers
+        self._taps: dict[str, tuple[Tap, ...]] = {}  # replaced, never changed: read without the lock
+        self._shards: list[Shard] = []
+        self._numbers = 0
+
+    def now(self) -> int:
+        """The venue's clock, as well as we know it (epoch ms)."""
+        return self.clock.now() + self.skew.value
+
+    def taps(self, channel: str) -> tuple[Tap, ...]:
+        return self._taps.get(channel, ())
+
+    def attach(self, tap: Tap) -> None:
+        """Bring a stream's bars to it. Never blocks."""
+        with self._lock:
+            self._taps[tap.channel] = (*self.taps(tap.channel), tap)
+            shard = self._shard(tap.channel)
+            if shard is None:
+                shard = next((shard for shard in self._shards if shard.room() > 0), None)
+                if shard is None:
+                    shard = Shard(self)
+                    self._shards.append(shard)
+                shard.want(tap.channel)
+            elif shard.covers(tap.channel):
+                tap.up(self.now())
+
+    def detach(self, tap: Tap) -> None:
+        """Forget a stream; the last one of a channel ends the subscription, the last of all ends the sockets."""
+        with self._lock:
+            rest = tuple(other for other in self.taps(tap.channel) if other is not tap)
+            if rest:
+                self._taps[tap.channel] = rest
+                return
+            self._taps.pop(tap.channel, None)
+            shard = self._shard(tap.channel)
+            if shard is not None:
+                shard.unwant(tap.channel)
+            if self._taps:
+                return
+        _close(self)
+
+    def prove(self, channel: str) -> None:
+        """History knows this symbol: the stream's silence about it is no refusal."""
+        if shard := self._shard(channel):
+            shard.prove(channel)
+
+    def renew(self, channel: str) -> None:
+        """A mute subscription: ask for it again."""
+        if shard := self._shard(channel):
+            shard.renew(channel)
+
+    def reconnect(self, channel: str) -> None:
+        """A subscription that stays mute: bring a new socket into service."""
+        if shard := self._shard(channel):
+            shard.replace("silent")
+
+    def data(self, event: Data) -> None:
+        """On a worker's thread: hand an event to the taps of its channel."""
+        name = self.venue.name
+        if type(event) is BarUpdate:
+            if event.time:
+                now = self.clock.now()
+                if not self.skew.plausible(event.time, now):
+                    monitor.publish(monitor.FrameRejected(name, "future", f"{event.channel} {event.time}"))
+                    return
+                self.skew.sample(event.time, now)
+            for tap in self._taps.get(event.channel, ()):
+                tap.bar(name, event, 0 if event.time else self.now())
+        elif type(event) is TradeUpdate:
+            for tap in self._taps.get(event.channel, ()):
+                tap.trades(name, event)
+        elif type(event) is BarRevised:
+            for tap in self._taps.get(event.channel, ()):
+                tap.revised(event.bar)
+        elif type(event) is TradesSeen:
+            for tap in self._taps.get(event.channel, ()):
+                tap.trades_seen(event.last_id)
+        elif type(event) is Doubt:
+            for channel in event.channels:
+                for tap in self._taps.get(channel, ()):
+                    tap.doubt()
+
+    def new_worker(self, shard: Shard) -> Worker:
+        with self._lock:
+            self._numbers += 1
+            number = self._numbers
+        connection = Connection(self.venue, _budget(self.venue, self.clock), jitter=random.random, policy=self.policy)
+        return Worker(connection, shard, self.clock, number, ca_file=self.ca_file)
+
+    def stop(self) -> None:
+        """End every socket and thread; waits up to a second and a half for them."""
+        with self._lock:
+            workers = [worker for shard in self._shards for worker in shard.stop()]
+            self._shards.clear()
+        for worker in workers:
+            worker.join(0.5)
+        self.backfill.close(0.5)
+
+    def _shard(self, channel: str) -> Shard | None:
+        return next((shard for shard in self._shards if channel in shard.channels), None)
+
+
+# One hub per (process, venue, hosts, clock, policy): a child after a fork has none of its parent's threads.
+_hubs: dict[tuple[object, ...], Hub] = {}
+_budgets: dict[tuple[int, str], Budget] = {}
+_registry = threading.RLock()  # guards _hubs and _budgets
+
+
+def _start_over() -> None:
+    """In a child after a fork: its parent's threads are not here, and one of them may have held the lock."""
+    global _registry
+    _registry = threading.RLock()
+    _hubs.clear()
+    _budgets.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)
+
+
+def hub_for(
+    venue: Venue, clock: Clock, policy: ConnectionPolicy, make: Callable[[], Backfill], ca_file: str | None
+) -> Hub:
+    """The hub of this venue host and clock; made when it is the first time."""
+    key = (os.getpid(), venue.name, venue.rest_url, venue.stream_url, clock, policy, ca_file)
+    with _registry:
+        if key not in _hubs:
+            _hubs[key] = Hub(venue, clock, make(), policy, ca_file)
+        return _hubs[key]
+
+
+def _close(hub: Hub) -> None:
+    with _registry:
+        for key in [key for key, known in _hubs.items() if known is hub]:
+            del _hubs[key]
+    hub.stop()
+
+
+def _host(venue: Venue) -> str:
+    """The stream's host without credentials, with its port."""
+    return urlsplit(venue.stream_url).netloc.rpartition("@")[2]
+
+
+def _budget(venue: Venue, clock: Clock) -> Budget:
+    host = _host(venue)
+    with _registry:
+        key = (os.getpid(), host)
+        if key not in _budgets:
+            budget = Budget(venue.limits.connects_per_5_minutes, _FIVE_MINUTES, threading.Lock())
+            if closed := bans.left(host, clock):
+                budget.hold(clock.monotonic() + closed)
+            _budgets[key] = budget
+        return _budgets[key]
+
+
+def policy_for(clock: Clock, backoff_ms: tuple[int, ...] | None = None) -> ConnectionPolicy:
+    """The default patience. On a fast clock an answer still needs a second of the wall."""
+    floor = int(1_000 * clock.speed) if clock.speed > 1 else 0
+    if backoff_ms is None:
+        return ConnectionPolicy(floor_ms=floor)
+    return ConnectionPolicy(floor_ms=floor, backoff_ms=backoff_ms)

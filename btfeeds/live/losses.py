@@ -1,0 +1,71 @@
+"""What the refusals of a venue mean: close codes and HTTP statuses in the place of a WebSocket. Pure, but for the
+environment, which names the proxy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from btfeeds.errors import ProxyRefused, RegionBlocked, VenueUnavailable
+from btfeeds.live.dialing import proxy_variable
+from btfeeds.live.effects import Loss
+
+
+def closed(data: bytes) -> Loss:
+    """What a close frame means (RFC 6455 §7.4.1)."""
+    code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
+    text = data[2:].decode("utf-8", "replace")
+    wait = {1008: 60_000, 1013: 30_000}.get(code, 0)
+    refused = None
+    if code == 1008:
+        refused = VenueUnavailable(
+            f"The venue keeps closing the connection, as against its policy (1008 {text}).".replace(" )", ")"),
+            "It was tried three times, a minute apart, and then no more.",
+            "Look for other programs at this address that connect to the venue, and read its notices.",
+        )
+    return Loss("close_code", f"{code} {text}".strip(), wait, refused)
+
+
+def bad_status(status: int, headers: Mapping[str, str], url: str) -> Loss:
+    """The venue, or somebody on the way, answered something else than a WebSocket."""
+    host = urlsplit(url).hostname or url
+    detail = f"HTTP {status}"
+    if status in (403, 451):
+        blocked = RegionBlocked(
+            f"{host} answers HTTP {status}: it does not serve this address or region.",
+            "No further attempt was made.",
+            "Use a host for your region (a stream_url parameter or BTFEEDS_<VENUE>_STREAM_URL).",
+        )
+        return Loss("http", detail, error=blocked)
+    if status == 407:
+        return Loss("http", detail, error=proxy_refused(url))
+    if status in (418, 429):
+        wait = int(1000 * _retry_after(headers.get("retry-after", "")))
+        return Loss("http", detail, wait, closed=True)
+    return Loss("http", detail)
+
+
+def proxy_refused(url: str) -> ProxyRefused:
+    """Names the variable to look at, and never what stands in it."""
+    host = urlsplit(url).hostname or url
+    name = proxy_variable(host, url.startswith("wss")) or "HTTPS_PROXY"
+    proxy = urlsplit(os.environ.get(name, "")).hostname or "?"
+    return ProxyRefused(
+        f"The proxy {proxy} on the way to {host} wants credentials (HTTP 407).",
+        "No further attempt was made.",
+        f"Put user and password into the proxy's URL in {name}, or name the host in NO_PROXY.",
+    )
+
+
+def _retry_after(text: str) -> float:
+    """Seconds of a Retry-After header, which may be a number or a date (RFC 9110 §10.2.3); 60 when it says nothing."""
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 60.0

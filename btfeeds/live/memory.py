@@ -1,0 +1,34 @@
+"""The last bars that were delivered, kept to notice when the venue's word about one of them changes."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from btfeeds.market import Bar
+
+_KEPT = 16  # venues correct within a minute or so
+
+
+class Memory:
+    """A short memory of bars."""
+
+    def __init__(self, last: Bar | None = None) -> None:
+        self._bars: deque[Bar] = deque([last] if last else [], maxlen=_KEPT)
+        self.last = last
+
+    def add(self, bar: Bar) -> None:
+        """Remember a bar that was delivered."""
+        self._bars.append(bar)
+        self.last = bar
+
+    def correct(self, bar: Bar) -> Bar | None:
+        """Remember the venue's new word about a bar; returns the old one when they differ and it is known."""
+        for index, known in enumerate(self._bars):
+            if known.open_time == bar.open_time:
+                self._bars[index] = bar
+                return known if _values(known) != _values(bar) else None
+        return None
+
+
+def _values(bar: Bar) -> tuple[float, ...]:
+    return (bar.open, bar.high, bar.low, bar.close, bar.volume)

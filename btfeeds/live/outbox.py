@@ -1,0 +1,83 @@
+"""What is ready for the strategy: bars and words in one line, so that every word stands in its place between the bars.
+
+Two words are kept apart: `word`, the last one put in line, which decides what may follow, and `spoken`, the last one
+handed out, which decides whether a waiting backlog has to be admitted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from btfeeds.live.items import Delivery, Notice
+from btfeeds.live.status import Status
+from btfeeds.market import Bar
+
+_NO_BACKLOG = 2  # bars at hand that are no backlog yet: the one handed over, and one behind it
+
+
+class Outbox:
+    """First in, first out."""
+
+    def __init__(self) -> None:
+        self.word: Status | None = None
+        self.spoken: Status | None = None
+        self.delivered = 0
+        self._line: deque[Delivery | Notice] = deque()
+        self._bars = 0
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    @property
+    def finished(self) -> bool:
+        """Whether DISCONNECTED was handed out."""
+        return self.spoken is Status.DISCONNECTED
+
+    def say(self, status: Status, reason: str = "", payload: object = None) -> None:
+        """Put a word in line."""
+        if status is not Status.UNKNOWN:
+            self.word = status
+        self._line.append(Notice(status, reason, payload))
+
+    def say_now(self, status: Status) -> Notice:
+        """Say a word when the line is empty."""
+        self.word = self.spoken = status
+        return Notice(status)
+
+    def put(self, bar: Bar, source: str) -> None:
+        """Put a bar in line; behind DISCONNECTED there is nothing."""
+        if self.word is not Status.DISCONNECTED:
+            self._line.append(Delivery(bar, source))
+            self._bars += 1
+
+    def unsay(self) -> None:
+        """Forget what is in line: nobody has heard it."""
+        self._line.clear()
+        self._bars = 0
+
+    def take(self, behind: int = 0) -> Delivery | Notice | None:
+        """The next thing. `behind` more bars wait elsewhere: LIVE is not kept with a backlog."""
+        line = self._line
+        while line:
+            item = line[0]
+            if isinstance(item, Delivery):
+                if self.spoken is Status.LIVE and behind + self._bars > _NO_BACKLOG:
+                    self.spoken = Status.DELAYED
+                    if self.word is Status.LIVE:
+                        self.word = Status.DELAYED
+                    return Notice(Status.DELAYED, "behind")
+                self.delivered += 1
+                self._bars -= 1
+                line.popleft()
+                return item
+            line.popleft()
+            if item.status is Status.UNKNOWN:
+                return item
+            if item.status is not self.spoken:  # DELAYED may have been said early, for being behind
+                self.spoken = item.status
+                return item
+        return None
+
+    def next_open(self) -> int | None:
+        """When the next bar in line opens."""
+        return next((item.bar.open_time for item in self._line if isinstance(item, Delivery)), None)

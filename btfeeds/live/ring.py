@@ -1,0 +1,123 @@
+"""The ring between the thread that owns a socket and the thread that runs the strategy: lock-guarded, bounded.
+
+Closed bars are bounded by `capacity`: when the strategy is that far behind, the oldest waiting bar makes room, and the
+splice, which sees a gap, gets it from history. Everything else (the stream came up, went down, an answer of history)
+keeps its place between the bars and is never dropped; a break that was mended while nobody looked is one break.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from btfeeds.errors import BtfeedsError
+from btfeeds.live.items import Ask
+from btfeeds.market import Bar, TimeRange
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The stream is confirmed at `time` (venue's clock)."""
+
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The stream is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """The venue corrects a closed bar."""
+
+    bar: Bar
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The subscription is refused for good."""
+
+    error: BtfeedsError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """History answered a piece of `ask`; the last one is `done`."""
+
+    ask: Ask
+    span: TimeRange
+    bars: tuple[Bar, ...]
+    done: bool
+    venue_time: int = 0  # the venue's clock at the answer, where it said so
+    our_time: int = 0  # ours at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """History could not answer `ask`."""
+
+    ask: Ask
+    error: BtfeedsError
+
+
+Entry = Bar | Up | Down | Revised | Refusal | Answer | Failure
+
+
+class Ring:
+    """Bounded first-in first-out. `lock` guards everything inside (it comes from the thread that owns the ring)."""
+
+    def __init__(self, capacity: int, lock: AbstractContextManager[object]) -> None:
+        self.capacity = capacity
+        self.overflows = 0
+        self._lock = lock
+        self._entries: deque[Entry] = deque()
+        self._bars = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bars(self) -> int:
+        """How many closed bars wait."""
+        return self._bars
+
+    def put_bar(self, bar: Bar) -> bool:
+        """Add a closed bar; returns False when the oldest one had to make room."""
+        with self._lock:
+            self._entries.append(bar)
+            self._bars += 1
+            if self._bars <= self.capacity:
+                return True
+            for index, entry in enumerate(self._entries):
+                if type(entry) is Bar:
+                    del self._entries[index]
+                    break
+            self._bars -= 1
+            self.overflows += 1
+            return False
+
+    def put(self, entry: Up | Down | Revised | Refusal | Answer | Failure) -> None:
+        """Add anything but a bar."""
+        with self._lock:
+            entries = self._entries
+            if type(entry) is Down and entries:
+                if type(entries[-1]) is Down:
+                    return  # still gone
+                if len(entries) >= 2 and type(entries[-1]) is Up and type(entries[-2]) is Down:
+                    entries.pop()  # came up and broke again, and nothing arrived in between
+                    return
+            entries.append(entry)
+
+    def get(self) -> Entry | None:
+        """The oldest entry, or None."""
+        with self._lock:
+            if not self._entries:
+                return None
+            entry = self._entries.popleft()
+            if type(entry) is Bar:
+                self._bars -= 1
+            return entry

@@ -1,0 +1,400 @@
+"""Joins history and live: each bar once, in order; names the gap. A state machine that decides and never acts.
+
+One number rules it: `due`, the opening time of the next bar the strategy must get. A bar that opens there is ready;
+an older one is a duplicate; a later one waits. Start-up, a reconnection, a frame lost in mid-stream and a ring that
+overflowed are one case: a *gap* between `due` and what is held (or the instant the stream was confirmed). While there
+is a gap live bars wait; the answer of history closes it. A bar that history does not have, although it has a later
+one or the bar is older than `lag_ms`, will never come: it had no trades, or the venue lost it.
+
+Time comes in as `now` (the venue's clock, epoch ms); questions to history go out as `Ask`, results as `Delivery` and
+`Notice`, remarks as monitor events in `happenings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from btfeeds import monitor
+from btfeeds.errors import BtfeedsError, UnsupportedTimeframe
+from btfeeds.live.gaps import flat_bars, lacking_bars, why_absent
+from btfeeds.live.hours import Hours, NextOpen
+from btfeeds.live.items import Ask, Correction, Delivery, Gap, Notice, Remedy, SplicePolicy, Summary
+from btfeeds.live.memory import Memory
+from btfeeds.live.outbox import Outbox
+from btfeeds.live.silence import Silence
+from btfeeds.live.status import Status
+from btfeeds.market import Bar, Timeframe, TimeRange
+
+
+class Splice:
+    """One subscription's bars in order. Feed it what happens; take what is ready; ask what it wants asked."""
+
+    def __init__(
+        self,
+        timeframe: Timeframe,
+        start: int | None,
+        *,
+        name: str = "",
+        venue: str = "",
+        until: int | None = None,
+        omits_empty: bool = True,
+        backfill: bool = True,
+        gaps: str = "mark",
+        after: Bar | None = None,
+        policy: SplicePolicy = SplicePolicy(),  # noqa: B008 - frozen
+        next_open: NextOpen | None = None,
+    ) -> None:
+        self.timeframe = timeframe
+        self.policy = policy
+        self.name = name
+        self.venue = venue
+        self.until = until
+        self.omits_empty = omits_empty
+        self.backfill = backfill
+        self.gaps = gaps  # mark: declare and step over; fill: flat bars; hold: wait for the bars; stop: end the feed
+        if after is not None:  # an earlier run ended behind this bar
+            start = max(start or 0, timeframe.close(after.open_time))
+        self.due: int | None = None if start is None else timeframe.ceil(start)
+        self.summary = Summary()
+        self.happenings: list[monitor.Happening] = []
+        self.remedies: list[Remedy] = []
+        self.error: BtfeedsError | None = None
+        self.online = False
+        self._hours = Hours(timeframe, policy.grace_ms, until, next_open)
+        self._out = Outbox()
+        self._held: dict[int, Delivery] = {}
+        self._horizon = self.due or 0  # bars that open before this cannot come live any more
+        self.silence = Silence()
+        self._asked: Ask | None = None
+        self._asks = self._tries = 0
+        self._next_ask_at = 0
+        self._gap_open: Gap | None = None
+        self._gap_bars = 0
+        self._unchecked = start is None  # without history nothing else would tell that the symbol does not exist
+        self._was_live = False
+        self._any = after is not None
+        self._seeds = start is not None  # the first history is asked for even where breaks are not repaired
+        self._memory = Memory(after)
+        self._out.say(Status.DELAYED, "start")
+        self._check_until()
+
+    # --- what happens ------------------------------------------------------------------------------------------------
+
+    def begin(self, now: int) -> None:
+        """Whatever closed before now is history: it may be asked before the stream is confirmed."""
+        self._horizon = max(self._horizon, self.timeframe.floor(now))
+
+    def connected(self, now: int) -> None:
+        """The stream is confirmed: what closes from now on comes live; what closed before must come from history."""
+        opened = self.timeframe.floor(now)
+        if self.due is None:
+            self.due = opened
+        if not self.asks:
+            self._absent(opened)
+        self._horizon = max(self._horizon, opened)
+        if self.online:
+            return
+        self.online = True
+        self.silence.online_since = now
+        self._tries = 0
+        self._next_ask_at = 0
+        if self.word is Status.CONNBROKEN:
+            self.summary.reconnects += 1
+            self._out.say(Status.CONNECTED)
+            self._out.say(Status.DELAYED, "backfill")
+
+    def broken(self, reason: str = "") -> None:
+        """The stream is gone. What is ready stays ready; what follows has to be asked for after `connected`."""
+        self.online = False
+        if self.word in (None, Status.DELAYED, Status.LIVE):
+            self._out.say(Status.CONNBROKEN, reason)
+
+    def live(self, bar: Bar, now: int) -> None:
+        """A closed bar came from the stream."""
+        open_time = bar.open_time
+        due = self.due
+        if open_time > now + self.timeframe.ms:
+            self.happenings.append(monitor.FrameRejected(self.venue, "future", f"{self.name} {open_time}"))
+            return
+        if due is None:
+            self.due = open_time
+        elif open_time < due:
+            self._again(bar)
+            return
+        elif due >= self._horizon and self._hours.shut(due, open_time):
+            self.due = open_time
+        elif open_time > due and not self.asks:
+            self._absent(open_time)
+        self.silence.spoke()
+        if open_time == self.due:
+            self._admit_lateness(now)
+            self._emit(bar, "live")
+            if self._held:
+                self._drain()
+            if not self._held and self.due >= self._horizon:
+                self._tries = 0
+        elif len(self._held) < self.policy.held_bars:
+            self._held[open_time] = Delivery(bar, "live")
+        else:
+            # Too many wait: let them go, history has them too.
+            self._horizon = max(self._horizon, self.timeframe.close(open_time))
+            self._held.clear()
+
+    def revised(self, bar: Bar) -> None:
+        """The venue says again what a closed bar was."""
+        if self.due is not None and bar.open_time < self.due:
+            self._again(bar)
+        elif bar.open_time in self._held:
+            self._held[bar.open_time] = Delivery(bar, "live")
+
+    def answered(self, ask: Ask, span: TimeRange, bars: Sequence[Bar], now: int, *, done: bool) -> None:
+        """History answered for `span` (a piece of what was asked; the last piece has `done`)."""
+        if self._asked is None or ask.number != self._asked.number:
+            return
+        if self.due is None:
+            if done:
+                self._asked, self._unchecked = None, False
+            return
+        self._admit_lateness(now)
+        before = self.due
+        source = "backfill" if self._was_live else "history"
+        for bar in bars:
+            if bar.open_time not in span:
+                continue
+            if bar.open_time < self.due:
+                self._differs(bar)
+                continue
+            self._judge_silence(ask, bar)
+            self._absent(bar.open_time)
+            if self.error:
+                break
+            if self.due < bar.open_time:
+                self._held.setdefault(bar.open_time, Delivery(bar, source))  # it waits behind a gap that is held open
+                continue
+            if bar.open_time in self._held:
+                self._drain()  # the stream's own word, where there is one
+                continue
+            self._emit(bar, source)
+            self._gap_bars += 1
+            self.summary.backfilled += source == "backfill"
+        self._absent(min(span.end, self.timeframe.floor(now - self.policy.lag_ms)))
+        self._drain()
+        if done:
+            self._asked = None
+            self._unchecked = False
+            if self.due > before:
+                self._tries = 0
+                self._next_ask_at = 0
+            elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock
+                self._next_ask_at = now + self._pause()
+        if self._gap_open and self.due >= self._gap_open.end:
+            gap, self._gap_open = self._gap_open, None
+            self.happenings.append(monitor.GapClosed(self.venue, self.name, gap.start, gap.end, self._gap_bars))
+
+    def refused(self, ask: Ask, error: BtfeedsError, now: int) -> None:
+        """History could not answer. Fatal errors end the stream; others are asked again later."""
+        if self._asked is None or ask.number != self._asked.number:
+            return
+        self._asked = None
+        if error.fatal:
+            self.refuse(error)
+            return
+        pause = self._pause()
+        self._next_ask_at = now + pause
+        self.happenings.append(monitor.BackfillFailed(self.venue, self.name, error.line(), pause))
+        if self.word is Status.LIVE:
+            self._out.say(Status.DELAYED, "history does not answer")
+
+    def refuse(self, error: BtfeedsError) -> None:
+        """The subscription cannot be had: say so and end."""
+        if self.finished or self.error:
+            return
+        self.error = error
+        if isinstance(error, UnsupportedTimeframe) and self._out.spoken is None:
+            self._out.unsay()  # NOTSUPPORTED_TF is a first word only, and our opening DELAYED was not heard yet
+            self._out.say(Status.NOTSUPPORTED_TF, error.what, error)
+        elif self.word is not Status.CONNBROKEN:  # from there the automaton knows only CONNECTED and DISCONNECTED
+            self._out.say(Status.NOTSUBSCRIBED, error.what, error)
+        self.stop(error.what, error)
+
+    def stop(self, reason: str = "", payload: object = None) -> None:
+        """The end was asked for. What is ready is still handed over, then DISCONNECTED."""
+        if self.word is not Status.DISCONNECTED:
+            self._out.say(Status.DISCONNECTED, reason, payload)
+
+    # --- what comes out ----------------------------------------------------------------------------------------------
+
+    def take(self, behind: int = 0) -> Delivery | Notice | None:
+        """The next thing for the strategy. `behind` closed bars wait elsewhere: LIVE is not kept with a backlog."""
+        item = self._out.take(behind)
+        self.summary.delivered = self._out.delivered
+        return item
+
+    def settle(self, now: int) -> Notice | None:
+        """To be asked when nothing is waiting anywhere: LIVE, when that has become true."""
+        if self.word is not Status.DELAYED or not self.online or self._out or self._held or self.due is None:
+            return None
+        if self.due < self._horizon or (self._asked and self._asked.reason != "overdue") or self._tries:
+            return None
+        if now >= self._hours.overdue(self.due):
+            return None
+        self._was_live = True
+        self._seeds = False
+        return self._out.say_now(Status.LIVE)
+
+    @property
+    def asks(self) -> bool:
+        """Whether history is asked for what is missing."""
+        return self.backfill or self._seeds
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `take` has something."""
+        return len(self._out) > 0
+
+    @property
+    def word(self) -> Status | None:
+        """The last word put in line."""
+        return self._out.word
+
+    @property
+    def finished(self) -> bool:
+        """Whether DISCONNECTED was taken."""
+        return self._out.finished
+
+    @property
+    def settled(self) -> int:
+        """Every bar that opens before this was taken or will never come."""
+        waiting = self._out.next_open()
+        return (self.due or 0) if waiting is None else waiting
+
+    def ask(self, now: int) -> Ask | None:
+        """What history should be asked now, if anything. To be answered by `answered` or `refused`."""
+        due = self.due
+        if self._asked or self.error or self.word is Status.DISCONNECTED or not self.asks or now < self._next_ask_at:
+            return None
+        closed = self.timeframe.floor(now)
+        if self._unchecked:
+            return self._question(TimeRange(self.timeframe.back(closed, 1), closed), "check")
+        if due is None:
+            return None
+        if due < self._horizon or self._held:
+            reason = "history" if not self._was_live else ("hole" if self.online and self._held else "break")
+        elif self.online and now >= self._hours.overdue(due):
+            reason = "overdue"
+        else:
+            return None
+        if closed <= due:
+            if not self._held:
+                return None
+            closed = min(self._held)  # our clock lags the venue's: the held bar proves that the others closed
+        if reason != "overdue" and self._was_live and self._gap_open is None:
+            self._gap_open = Gap(due, closed, reason)
+            self._gap_bars = 0
+            self.happenings.append(monitor.GapOpened(self.venue, self.name, due, closed, reason))
+            if self.word is Status.LIVE:
+                self._out.say(Status.DELAYED, reason)
+        end = min(closed, self.timeframe.close(due) + (self.policy.ask_bars - 1) * self.timeframe.ms)
+        return self._question(TimeRange(due, end), reason)
+
+    def deadline(self) -> int | None:
+        """When `ask` may next have something to say, on the clock of `now`; None: only after something happens."""
+        if self._asked or self.due is None or self.error or not self.asks:
+            return None
+        if self.due < self._horizon or self._held:
+            return self._next_ask_at
+        return max(self._next_ask_at, self._hours.overdue(self.due)) if self.online else None
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _question(self, span: TimeRange, reason: str) -> Ask:
+        self._asks += 1
+        self._asked = Ask(self._asks, span, reason)
+        return self._asked
+
+    def _emit(self, bar: Bar, source: str) -> None:
+        if self.until is not None and bar.open_time >= self.until:
+            self.due = self.until
+            self._check_until()
+            return
+        self._out.put(bar, source)
+        self._any = True
+        self._memory.add(bar)
+        self.due = self.timeframe.close(bar.open_time)
+        if self.until is not None:
+            self._check_until()
+
+    def _check_until(self) -> None:
+        if self.until is not None and self.due is not None and self.due >= self.until:
+            self.stop("the end of the asked range")
+
+    def _drain(self) -> None:
+        held = self._held
+        while held and self.due in held:
+            held_back = held.pop(self.due)
+            self._emit(held_back.bar, held_back.source)
+        if held and self.due is not None:
+            for open_time in [time for time in held if time < self.due]:
+                self._again(held.pop(open_time).bar)
+
+    def _absent(self, end: int) -> None:
+        """Bars due before `end` will never come: step over them, as the gap policy says."""
+        if self.until is not None:
+            end = min(end, self.until)
+        if self.due is None or end <= self.due or self.error:
+            return
+        span = TimeRange(self.due, end)
+        declared = not self.omits_empty or not self.asks  # else it is a time without trades, as far as anyone knows
+        lacking = declared and self._any
+        if lacking and self.gaps == "hold" and self.asks:
+            if self.word is Status.LIVE:
+                self._out.say(Status.DELAYED, "a gap is held open")
+            return
+        count = self.timeframe.count_in(span)
+        if declared:  # before the bar that follows, and before the flat ones that fill the gap
+            reason = why_absent(asked=self.asks, begun=self._any)
+            self.summary.declared += count
+            self._out.say(Status.UNKNOWN, "gap", Gap(span.start, span.end, reason))
+            self.happenings.append(monitor.GapDeclared(self.venue, self.name, span.start, span.end, count, reason))
+        elif self._any:
+            self.summary.no_trade += count
+        if self.gaps == "fill" and self._memory.last:
+            for bar in self._hours.owed(flat_bars(self.timeframe, span, self._memory.last.close)):
+                self._out.put(bar, "filled")
+                self._memory.add(bar)
+        self.due = end
+        if lacking and self.gaps == "stop":
+            self.refuse(lacking_bars(self.name, span))
+        self._check_until()
+
+    def _again(self, bar: Bar) -> None:
+        self.summary.dropped_duplicates += 1
+        self.silence.spoke()
+        self.happenings.append(monitor.BarDuplicate(self.venue, self.name, bar.open_time))
+        self._differs(bar)
+
+    def _differs(self, bar: Bar) -> None:
+        """Notice a correction: the venue's word about a delivered bar has changed."""
+        before = self._memory.correct(bar)
+        if before is not None:
+            self.summary.corrected += 1
+            self._out.say(Status.UNKNOWN, "correction", Correction(before, bar))
+            self.happenings.append(monitor.BarCorrected(self.venue, self.name, bar.open_time, str(before), str(bar)))
+
+    def _judge_silence(self, ask: Ask, bar: Bar) -> None:
+        """History has a bar that the stream should have sent."""
+        if ask.reason != "overdue" or not self.online or bar.open_time in self._held:
+            return
+        if remedy := self.silence.judge(bar, ask.number):
+            self.remedies.append(remedy)
+            self.happenings.append(monitor.SilentSubscription(self.venue, self.name, bar.open_time, remedy.value))
+
+    def _admit_lateness(self, now: int) -> None:
+        """What is due now waited for a strategy that was busy: that is not LIVE."""
+        if self.word is Status.LIVE and now >= self._hours.overdue(self.due or now) + self.timeframe.ms:
+            self._out.say(Status.DELAYED, "behind")
+
+    def _pause(self) -> int:
+        pause = self.policy.retry_ms[min(self._tries, len(self.policy.retry_ms) - 1)]
+        self._tries += 1
+        return pause

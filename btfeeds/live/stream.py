@@ -1,0 +1,273 @@
+"""One subscription from end to end: ring → splice, with history asked in the background.
+
+A stream belongs to one consumer thread, which pulls; it never blocks and never touches the network. Sockets, history
+and other threads only put things into the ring and call `wake`. This is what a backtrader feed stands on, and what
+anything else that wants gap-free bars can stand on too.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+from btfeeds import monitor
+from btfeeds.clock import Clock
+from btfeeds.errors import BtfeedsError, FeedStopped, UnsupportedTimeframe
+from btfeeds.history.downloader import Downloader
+from btfeeds.live.backfill import Backfill
+from btfeeds.live.hub import Hub, hub_for, policy_for
+from btfeeds.live.items import Delivery, Notice, Remedy, SplicePolicy, Summary
+from btfeeds.live.ring import Answer, Down, Failure, Refusal, Revised, Ring, Up
+from btfeeds.live.splice import Splice
+from btfeeds.live.status import Status
+from btfeeds.live.tap import Tap
+from btfeeds.market import Bar, Subscription, Timeframe
+from btfeeds.venues.base import Venue
+
+
+class Stream:
+    """History from `start` (epoch ms; None: from now on), then live bars, each once and in order.
+
+    Parameters
+    ----------
+    until: bars that open at or after this are not wanted; the stream ends there.
+    backfill: repair gaps from history; without it a gap is declared and stepped over.
+    gaps: what to do about bars the venue does not have. "mark" tells (UNKNOWN with a Gap) and goes on; "fill" puts flat
+        bars in their place, also for bars without trades where the venue leaves those out; "hold" waits until they are
+        there; "stop" ends the stream with an error.
+    after: the last bar that an earlier run handed over: this one continues behind it, whatever `start` says before it.
+    capacity: how many closed bars may wait for the consumer before the oldest is dropped (and fetched again later).
+    backoff_ms: waits before a reconnection, where the default is not wanted.
+    ca_file: certificates to trust instead of the machine's.
+    downloader, hub: where history and the stream come from, when not from this process's hub of the venue.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        subscription: Subscription,
+        *,
+        clock: Clock,
+        start: int | None,
+        until: int | None = None,
+        backfill: bool = True,
+        gaps: str = "mark",
+        after: Bar | None = None,
+        capacity: int = 4_096,
+        backoff_ms: tuple[int, ...] | None = None,
+        ca_file: str | None = None,
+        downloader: Callable[[], Downloader] | None = None,
+        hub: Hub | None = None,
+    ) -> None:
+        self.venue = venue
+        self.subscription = subscription
+        self.clock = clock
+        self._backoff_ms = backoff_ms
+        self._ca_file = ca_file
+        self._downloader = downloader or (lambda: Downloader(venue, clock=clock))
+        # On a fast clock the wire is not faster: a quarter of a second of the wall is the least patience.
+        floor = int(250 * clock.speed) if clock.speed > 1 else 0
+        policy = SplicePolicy(grace_ms=max(venue.grace_ms, floor), lag_ms=max(venue.lag_ms, 2 * floor))
+        self._splice = Splice(
+            subscription.timeframe,
+            start,
+            name=str(subscription),
+            venue=venue.name,
+            until=until,
+            omits_empty=omits_empty(venue, subscription.timeframe),
+            backfill=backfill,
+            gaps=gaps,
+            after=after,
+            policy=policy,
+            next_open=lambda time: venue.next_open(subscription.symbol, time),
+        )
+        self._ring = Ring(capacity, threading.Lock())
+        self._given_hub = hub
+        self._hub: Hub | None = None
+        self._tap: Tap | None = None
+        self._closed = False
+        self._proven = False  # history has answered, so the venue has the symbol
+        self._wake: Callable[[], None] = lambda: None
+        self._finalizer: weakref.finalize[..., Stream] | None = None
+        self._pid = os.getpid()
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def open(self, wake: Callable[[], None]) -> None:
+        """Begin. Never blocks. `wake` is called from other threads whenever `pull` may have something new."""
+        self._wake = wake
+        try:
+            self.venue.native_symbol(self.subscription.symbol)
+            self.venue.channel(self.subscription)
+        except BtfeedsError as error:
+            self._splice.refuse(error)
+            return
+        hub = self._given_hub or hub_for(
+            self.venue,
+            self.clock,
+            policy_for(self.clock, self._backoff_ms),
+            lambda: Backfill(self._downloader(), self.clock),
+            self._ca_file,
+        )
+        tap = Tap(self.venue, self.subscription, self._ring, wake)
+        self._hub, self._tap = hub, tap
+        # A stream that is dropped without close() must not leave its socket behind.
+        self._finalizer = weakref.finalize(self, _detach, hub, tap, self._pid)
+        hub.attach(tap)
+        self._splice.begin(self.now())
+        self._think()
+
+    def close(self) -> None:
+        """End: from any thread, any number of times. What is ready can still be pulled; then DISCONNECTED."""
+        self._closed = True
+        if self._finalizer is not None:
+            self._finalizer()
+        self._splice.stop("closed")
+        self._wake()
+
+    # --- the consumer's thread ---------------------------------------------------------------------------------------
+
+    def pull(self) -> Delivery | Notice | None:
+        """The next thing in order, or None when there is nothing now."""
+        if self._forked:
+            return self._in_a_child()
+        splice, ring = self._splice, self._ring
+        while True:
+            item = splice.take(ring.bars)
+            if item is not None:
+                return item
+            entry = ring.get()
+            if entry is None:
+                break
+            self._absorb(entry)
+        self._think()
+        return splice.take() or (None if len(ring) else splice.settle(self.now()))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `pull` would return something now."""
+        return self._splice.waiting or len(self._ring) > 0 or (self._forked and not self.finished)
+
+    @property
+    def backlog(self) -> int:
+        """How many closed bars wait to be looked at."""
+        return self._ring.bars
+
+    @property
+    def deadline(self) -> int | None:
+        """When (epoch ms of the clock) `pull` should be called again although nothing woke: a bar will be overdue."""
+        deadline = self._splice.deadline()
+        return None if deadline is None else deadline - (self._hub.skew.value if self._hub else 0)
+
+    @property
+    def settled(self) -> int:
+        """Every bar that opens before this (epoch ms) was pulled or will never come."""
+        return self._splice.settled
+
+    @property
+    def finished(self) -> bool:
+        """After DISCONNECTED was pulled: nothing will come any more."""
+        return self._splice.finished
+
+    @property
+    def error(self) -> BtfeedsError | None:
+        """Why the stream ended, when it was not asked to."""
+        return self._splice.error
+
+    @property
+    def live(self) -> bool:
+        """Whether LIVE was the last word."""
+        return self._splice.word is Status.LIVE
+
+    @property
+    def summary(self) -> Summary:
+        """Counts so far."""
+        return self._splice.summary
+
+    def now(self) -> int:
+        """The venue's clock, as well as it is known (epoch ms)."""
+        return self._hub.now() if self._hub else self.clock.now()
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _forked(self) -> bool:
+        return os.getpid() != self._pid
+
+    def _in_a_child(self) -> Delivery | Notice | None:
+        """After a fork: the threads that bring bars stayed in the parent, and the ring's lock may be held for ever."""
+        self._splice.refuse(
+            FeedStopped(
+                f"{self.subscription}: this process was forked from the one that runs the feed.",
+                "The feed was stopped here, because nothing would ever come; in the parent it goes on.",
+                'Make feeds in the process that runs them, or start processes with the method "spawn".',
+            )
+        )
+        return self._splice.take()
+
+    def _absorb(self, entry: Bar | Up | Down | Revised | Refusal | Answer | Failure) -> None:
+        splice = self._splice
+        if type(entry) is Bar:
+            splice.live(entry, self.now())
+        elif isinstance(entry, Answer):
+            if not self._proven and self._hub is not None and self._tap is not None:
+                self._proven = True
+                self._hub.prove(self._tap.channel)
+            if entry.venue_time and self._hub is not None:
+                self._hub.skew.sample_date(entry.venue_time, entry.our_time)
+            if self._tap is not None:
+                splice.silence.seen = self._tap.seen
+            splice.answered(entry.ask, entry.span, entry.bars, self.now(), done=entry.done)
+        elif isinstance(entry, Up):
+            splice.connected(entry.time)
+        elif isinstance(entry, Down):
+            splice.broken(entry.reason)
+        elif isinstance(entry, Failure):
+            splice.refused(entry.ask, entry.error, self.now())
+        elif isinstance(entry, Revised):
+            splice.revised(entry.bar)
+        elif isinstance(entry, Refusal):
+            splice.refuse(entry.error)
+
+    def _think(self) -> None:
+        """Ask what the splice wants asked, and carry out what else it decided."""
+        splice, hub, tap = self._splice, self._hub, self._tap
+        if splice.happenings:
+            happenings, splice.happenings = splice.happenings, []
+            for happening in happenings:
+                monitor.publish(happening)
+        if hub is None or tap is None or self._closed:
+            return
+        while splice.remedies:
+            remedy = splice.remedies.pop(0)
+            tap.distrust(self.now())
+            if remedy is Remedy.RESUBSCRIBE:
+                hub.renew(tap.channel)
+            else:
+                hub.reconnect(tap.channel)
+        ask = splice.ask(self.now())
+        if ask is not None:
+            ring, wake = self._ring, self._wake
+
+            def reply(answer: Answer | Failure) -> None:
+                ring.put(answer)
+                wake()
+
+            hub.backfill.ask(self.subscription, ask, reply, lambda: self._closed)
+
+
+def omits_empty(venue: Venue, timeframe: Timeframe) -> bool:
+    """Whether history has no row for a bar without trades: made of trades, it never has."""
+    try:
+        venue.base_timeframe(timeframe)
+    except UnsupportedTimeframe:
+        return True
+    return venue.omits_empty_bars
+
+
+def _detach(hub: Hub, tap: Tap, pid: int) -> None:
+    """Let go of the hub; a child after a fork leaves its parent's alone."""
+    if os.getpid() == pid:
+        hub.detach(tap)

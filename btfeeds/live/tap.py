@@ -1,0 +1,113 @@
+"""What one stream listens to: its channel, how its bars become final, its ring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from btfeeds import monitor
+from btfeeds.errors import BtfeedsError
+from btfeeds.live.aggregate import TradeBars
+from btfeeds.live.ring import Down, Refusal, Revised, Ring, Up
+from btfeeds.live.rollover import RollOver
+from btfeeds.market import Bar, Subscription
+from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
+
+_CLOCKS_DIFFER_MS = 2_000  # so far may be wrong what we take for the time of a venue whose frames do not tell it
+
+
+class Tap:
+    """What one stream listens to. `wake` is called after every change of `ring`, on the socket's thread."""
+
+    def __init__(self, venue: Venue, subscription: Subscription, ring: Ring, wake: Callable[[], None]) -> None:
+        self.subscription = subscription
+        self.channel = venue.channel(subscription)
+        self.ring = ring
+        self.wake = wake
+        self._name = str(subscription)
+        self._timeframe = subscription.timeframe
+        rule = venue.closing_rule(subscription)
+        from_trades, counted = rule is ClosingRule.FROM_TRADES, venue.counts_trades
+        self._trades = TradeBars(subscription.timeframe, counted=counted) if from_trades else None
+        self._rolling = RollOver(subscription.timeframe) if rule is ClosingRule.ROLL_OVER else None
+        self.seen = -1  # the opening time of the newest bar that the stream has said anything about
+
+    def bar(self, venue: str, event: BarUpdate, now: int = 0) -> None:
+        """A bar as the venue sees it at `now` (its clock, as far as known); only a finished one goes on."""
+        bar = event.bar
+        if bar.open_time > self.seen:
+            self.seen = bar.open_time
+        if self._rolling is not None:
+            closed, corrected = self._rolling.update(bar)
+            if corrected is not None:
+                self.revised(corrected)
+            if closed is not None:
+                self.put(venue, closed)
+            return
+        if not event.closed or self._trades is not None:
+            return
+        told = event.time or (now and now + _CLOCKS_DIFFER_MS)
+        if told and told < self._timeframe.close(bar.open_time):
+            # Said to be closed before its time was over: it may still change, so its true end is waited for.
+            monitor.publish(monitor.FrameRejected(venue, "unfinished", f"{self._name} {bar.open_time}"))
+            return
+        self.put(venue, bar)
+
+    def trades(self, venue: str, event: TradeUpdate) -> None:
+        """Trades, where bars are built here."""
+        if self._trades is None:
+            return
+        if event.trades:
+            self.seen = max(self.seen, self._timeframe.floor(event.trades[-1].time))
+        for trade in event.trades:
+            bar = self._trades.add(trade)
+            if bar is not None:
+                self.put(venue, bar)
+
+    def put(self, venue: str, bar: Bar) -> None:
+        if not self.ring.put_bar(bar):
+            monitor.publish(monitor.RingOverflowed(venue, self._name))
+        self.wake()
+
+    def up(self, time: int) -> None:
+        self.ring.put(Up(time))
+        self.wake()
+
+    def down(self, reason: str) -> None:
+        if self._trades is not None:
+            self._trades.broken()
+        if self._rolling is not None:
+            self._rolling.broken()
+        self.ring.put(Down(reason))
+        self.wake()
+
+    def trades_seen(self, last_id: int) -> None:
+        """The venue says which trade was its last."""
+        if self._trades is not None:
+            self._trades.seen(last_id)
+
+    def doubt(self) -> None:
+        """A frame could not be read, and may have been ours."""
+        if self._trades is not None:
+            self._trades.doubt()
+        if self._rolling is not None:
+            self._rolling.broken()
+
+    def seam(self) -> None:
+        """Another socket goes on: trades that are not numbered may be lacking in between."""
+        if self._trades is not None:
+            self._trades.doubt()
+
+    def distrust(self, now: int) -> None:
+        """The subscription was proved mute, and is made anew; from any thread."""
+        if self._trades is not None:
+            self._trades.doubt()
+        if self._rolling is not None:
+            self._rolling.distrust(now)
+
+    def revised(self, bar: Bar) -> None:
+        self.ring.put(Revised(bar))
+        self.wake()
+
+    def refused(self, error: BtfeedsError) -> None:
+        self.ring.put(Refusal(error))
+        self.wake()

@@ -1,0 +1,205 @@
+"""What happened, said once. Parts publish frozen events; sinks count, log or alarm.
+
+A sink is any callable that takes an event. It runs on the thread that publishes, so it must be quick; a sink that
+raises is dropped with a log line rather than allowed to break a feed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+logger = logging.getLogger("btfeeds")
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Base of all events. `venue` names the host; `feed` the subscription, where one is concerned."""
+
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(Happening):
+    """A socket is open and its subscriptions are confirmed."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected(Happening):
+    """A socket is gone. `reason` is of a closed list: see live.connection.LOSSES."""
+
+    connection: int
+    reason: str
+    detail: str
+    retry_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRejected(Happening):
+    """A frame could not be understood, or its bar could not be one."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRefused(Happening):
+    """The venue refused a channel."""
+
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapOpened(Happening):
+    """Bars between `start` and `end` are asked for."""
+
+    feed: str
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapClosed(Happening):
+    """The gap is answered: `bars` came from history, the rest had no trades."""
+
+    feed: str
+    start: int
+    end: int
+    bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapDeclared(Happening):
+    """The venue has no bars for this span (or was not asked): the strategy was told, and goes on behind it."""
+
+    feed: str
+    start: int
+    end: int
+    bars: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillFailed(Happening):
+    """A question to history got no answer; it is asked again after `retry_in_ms`."""
+
+    feed: str
+    error: str
+    retry_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarDuplicate(Happening):
+    """A bar that was delivered already came again."""
+
+    feed: str
+    open_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarCorrected(Happening):
+    """The venue changed a bar that was delivered already. It is not delivered again."""
+
+    feed: str
+    open_time: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilentSubscription(Happening):
+    """History had a closed bar that the stream never sent."""
+
+    feed: str
+    open_time: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionNotSaved(Happening):
+    """The file a feed resumes from could not be written; it is tried again with the next bar."""
+
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingOverflowed(Happening):
+    """The strategy is slower than the stream: the oldest waiting bar was dropped and will come from history."""
+
+    feed: str
+
+
+Sink = Callable[[Happening], None]
+_sinks: list[Sink] = []
+_lock = threading.Lock()  # guards _sinks and counts
+
+
+def publish(happening: Happening) -> None:
+    """Tell every sink."""
+    for sink in tuple(_sinks):
+        try:
+            sink(happening)
+        except Exception:
+            logger.exception("a monitoring sink failed and was removed: %r", sink)
+            remove(sink)
+
+
+def add(sink: Sink) -> Sink:
+    """Register a sink; returns it, so that it can be removed again."""
+    with _lock:
+        _sinks.append(sink)
+    return sink
+
+
+def remove(sink: Sink) -> None:
+    """Forget a sink; nothing happens when it is not there."""
+    with _lock:
+        if sink in _sinks:
+            _sinks.remove(sink)
+
+
+class Counts:
+    """A sink that counts events by class name. `counts["Disconnected"]` is 0 for one never seen."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, happening: Happening) -> None:
+        with _lock:
+            self._counts[type(happening).__name__] += 1
+
+    def __getitem__(self, name: str) -> int:
+        return self._counts[name]
+
+
+_LEVELS = {
+    "Disconnected": logging.WARNING,
+    "SubscriptionRefused": logging.ERROR,
+    "BackfillFailed": logging.WARNING,
+    "FrameRejected": logging.WARNING,
+    "SilentSubscription": logging.WARNING,
+    "RingOverflowed": logging.WARNING,
+    "BarCorrected": logging.WARNING,
+    "GapDeclared": logging.WARNING,
+    "PositionNotSaved": logging.ERROR,
+}
+
+
+def log(happening: Happening) -> None:
+    """The sink that writes to the logger "btfeeds"; a library adds no handlers of its own."""
+    name = type(happening).__name__
+    level = _LEVELS.get(name, logging.INFO)
+    if logger.isEnabledFor(level):
+        facts = " ".join(f"{f.name}={getattr(happening, f.name)}" for f in fields(happening))
+        logger.log(level, "%s %s", name, facts)
+
+
+add(log)

@@ -1,0 +1,390 @@
+"""What every venue can say. A venue is a dialect: it says what to send and what an answer means, and does neither.
+
+    Provider   history only: how bars are asked for over REST and how the answer reads
+    Venue      a Provider with a stream: how to subscribe and what a frame means
+
+A class is a dialect; an instance is a host ("binance", "binanceus", the simulator on localhost). Instances hold no
+state: the same call gives the same answer. Nothing here opens a socket, reads a clock or sleeps.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import ClassVar
+
+import msgspec
+
+from btfeeds.errors import BtfeedsError, ConfigError, UnsupportedTimeframe
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+
+# --- HTTP, as values ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request below a venue's `rest_url`. `weight` is what it costs of the venue's budget."""
+
+    path: str
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    weight: int = 1
+    method: str = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One answer. Header names are lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+def retry_after(response: HttpResponse) -> float | None:
+    """The seconds of a Retry-After: a number, or a date, which the answer's own Date explains; None without one."""
+    text = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+        return float(text)
+    try:
+        until, now = parsedate_to_datetime(text), parsedate_to_datetime(response.headers.get("date", ""))
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+# --- facts about a venue --------------------------------------------------------------------------------------------
+
+
+class ClosingRule(enum.Enum):
+    """How one knows that a bar is finished."""
+
+    FLAG = "flag"  # the frame says so
+    ROLL_OVER = "roll-over"  # the first update of a later bar says so
+    CLOSED_ONLY = "closed-only"  # only finished bars are sent
+    FROM_TRADES = "from trades"  # btfeeds builds the bars in exchange time
+
+
+class Paging(enum.Enum):
+    """Which bars a venue returns when a span holds more than fit into one answer."""
+
+    FORWARD = "forward"  # the oldest ones: continue behind the last
+    WINDOW = "window"  # undefined or the newest ones: never ask for more than fit
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the venue tolerates; each number has its source in the venue's module."""
+
+    bars_per_request: int
+    weight_per_minute: int
+    streams_per_connection: int = 100
+    messages_per_second: float = 4.0  # control messages we send, pongs included
+    streams_per_message: int = 100
+    connects_per_5_minutes: int = 30
+    connection_life_ms: int = 0  # 0: unlimited
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How a dead link is noticed: after `idle_ms` without any byte we ping; after `timeout_ms` more we hang up.
+
+    `ping` is the text to send where the venue wants an application ping; "" means a WebSocket ping frame. `steady`: it
+    is sent every `idle_ms` even while data flows, because the venue hangs up on who does not send it.
+    """
+
+    idle_ms: int = 15_000
+    timeout_ms: int = 10_000
+    ping: str = ""
+    steady: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where one instance of a dialect lives: bases without path, and what differs there."""
+
+    title: str
+    rest_url: str
+    stream_url: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+# --- events: what a frame means --------------------------------------------------------------------------------------
+
+
+class BarUpdate(msgspec.Struct, frozen=True, gc=False):
+    """A bar as the venue sees it now. `time` is the venue's event time (0 where it does not say)."""
+
+    channel: str
+    bar: Bar
+    closed: bool
+    time: int = 0
+
+
+class BarRevised(msgspec.Struct, frozen=True, gc=False):
+    """The venue corrects a bar it has closed before."""
+
+    channel: str
+    bar: Bar
+
+
+class TradeUpdate(msgspec.Struct, frozen=True, gc=False):
+    """One or more trades in the venue's order."""
+
+    channel: str
+    trades: tuple[Trade, ...]
+    time: int = 0
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """A subscription is confirmed: by request number, or by channels where the venue names them.
+
+    `alias` is what the events of this one channel are called from now on (see Venue.aliases).
+    """
+
+    request: int | None = None
+    channels: tuple[str, ...] = ()
+    alias: str = ""
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """A subscription is refused. `fatal`: asking again cannot help."""
+
+    reason: str
+    request: int | None = None
+    channels: tuple[str, ...] = ()
+    fatal: bool = False
+
+
+class Alive(msgspec.Struct, frozen=True, gc=False):
+    """A frame without bars: heartbeats, welcomes, channels nobody asked for."""
+
+
+class Leaving(msgspec.Struct, frozen=True, gc=False):
+    """The venue announces that it will close this connection."""
+
+    reason: str
+
+
+class Pinged(msgspec.Struct, frozen=True, gc=False):
+    """An application ping that wants `reply` as its answer."""
+
+    reply: str
+
+
+class Ready(msgspec.Struct, frozen=True, gc=False):
+    """The venue's greeting is complete: subscriptions may be sent (where `greets`)."""
+
+
+class TurnedAway(msgspec.Struct, frozen=True):
+    """The venue does not want this connection: a wrong key, too many connections."""
+
+    error: BtfeedsError
+
+
+class TradesSeen(msgspec.Struct, frozen=True, gc=False):
+    """The venue says which trade was its last: a higher number than ours means that some were lost."""
+
+    channel: str
+    last_id: int
+
+
+Event = (
+    BarUpdate
+    | BarRevised
+    | TradeUpdate
+    | TradesSeen
+    | Accepted
+    | Rejected
+    | Alive
+    | Leaving
+    | Pinged
+    | Ready
+    | TurnedAway
+)
+
+
+# --- the dialects ---------------------------------------------------------------------------------------------------
+
+
+class Provider:
+    """A venue that gives history. Attributes first, as on a data sheet; then the few methods."""
+
+    hosts: ClassVar[Mapping[str, Host]]  # the first is the default
+    timeframes: Mapping[Timeframe, str]
+    limits: Limits
+    paging: ClassVar[Paging] = Paging.FORWARD
+    omits_empty_bars: ClassVar[bool] = True  # history has no row for a bar without trades
+    # `bars_request` goes back so many bars only (0: no limit known); older ones from `archive_request`, or from trades
+    bars_reach: ClassVar[int] = 0
+    whole_window: ClassVar[bool] = False  # history answers with all it has, whatever span is asked for
+    lag_ms: ClassVar[int] = 10_000  # history may show the market as it was so long ago
+    trades_window_ms: ClassVar[int] = 3_600_000  # the longest span of trades that is asked for at once
+    needs_key: ClassVar[bool] = False
+    serves: str = ""  # which regions, where the venue draws lines
+
+    def __init__(self, name: str | None = None, *, rest_url: str = "", key: str = "", secret: str = "") -> None:
+        self.name = name or next(iter(self.hosts))
+        if self.name not in self.hosts:
+            raise ConfigError(
+                f"{type(self).__name__} has no host {self.name!r}.",
+                "Nothing was started.",
+                f"Choose one of: {', '.join(self.hosts)}.",
+            )
+        self.host = self.hosts[self.name]
+        self.title = self.host.title
+        self.rest_url = (rest_url or self.host.rest_url).rstrip("/")
+        self.key = key
+        self.secret = secret
+        for fact, value in self.host.facts.items():
+            setattr(self, fact, value)
+
+    def native_symbol(self, symbol: Symbol) -> str:
+        """The venue's own spelling of a unified symbol."""
+        raise NotImplementedError
+
+    def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
+        """The request whose answer holds the bars that open in `span`, or the first page of them (see `paging`).
+
+        Raises UnsupportedTimeframe for a timeframe that is not in `timeframes`.
+        """
+        raise NotImplementedError
+
+    def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
+        """The bars of a good answer, ascending, exactly as the venue sent them: the forming bar is still there.
+
+        Raises BadFrame when the answer is not what the venue documents.
+        """
+        raise NotImplementedError
+
+    def archive_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest | None:
+        """As `bars_request`, where bars older than `bars_reach` have a place of their own; None: they have not."""
+        return None
+
+    def next_page(self, request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+        """The request that goes on where the venue broke a good answer of bars off; None: it is whole."""
+        return None
+
+    def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest | None:
+        """The request for the trades of `span` (behind the trade `after`, when given); None: not offered.
+
+        A param "limit" says how many come at most.
+        """
+        return None
+
+    def parse_trades(self, response: HttpResponse) -> list[Trade]:
+        """The trades of a good answer, ascending. Raises BadFrame."""
+        raise NotImplementedError
+
+    def check(self, response: HttpResponse) -> None:
+        """Return when the answer is good. Raises RateLimited, Banned, UnknownSymbol, RegionBlocked, … otherwise."""
+        raise NotImplementedError
+
+    def used_weight(self, response: HttpResponse) -> int | None:
+        """How much of `limits.weight_per_minute` the venue says is used, where it says so."""
+        return None
+
+    def base_timeframe(self, timeframe: Timeframe) -> Timeframe:
+        """The native timeframe that history of `timeframe` is made from: itself, or the largest that fits.
+
+        Raises UnsupportedTimeframe when there is none.
+        """
+        if timeframe in self.timeframes:
+            return timeframe
+        fitting = [native for native in self.timeframes if timeframe.holds(native)]
+        if not fitting:
+            raise UnsupportedTimeframe(
+                f"{self.title} has no bars of {timeframe}, nor any that they could be made from.",
+                "Nothing was subscribed.",
+                f"Choose one of {', '.join(map(str, self.timeframes))}, or a multiple of one.",
+            )
+        return max(fitting, key=lambda native: native.ms)
+
+    def _native_timeframe(self, timeframe: Timeframe) -> str:
+        native = self.timeframes.get(timeframe)
+        if native is None:
+            raise UnsupportedTimeframe(
+                f"{self.title} has no bars of {timeframe}.",
+                "Nothing was asked of the venue.",
+                f"It has: {', '.join(map(str, self.timeframes))}.",
+            )
+        return native
+
+
+class Venue(Provider):
+    """A provider with a stream.
+
+    A *channel* is the venue's own name for one stream of one symbol ("btcusdt@kline_1m"); it is what is subscribed,
+    and what every event carries.
+    """
+
+    heartbeat: Heartbeat = Heartbeat()
+    closing: ClosingRule
+    # How long after a bar's close its closed frame may take before REST is asked (see PROTOCOLS: up to 2 s on Binance).
+    grace_ms: int = 5_000
+
+    greets: ClassVar[bool] = False  # subscriptions wait for the event Ready
+    # Frames name a stream as its confirmation said (a number, mostly): events carry that as their channel, the
+    # connection knows which channel it stands for, and `unsubscribe` gets it, too.
+    aliases: ClassVar[bool] = False
+    counts_trades: ClassVar[bool] = True  # the trades of a symbol are numbered without holes, where they have numbers
+    overlaps: ClassVar[bool] = True  # a second connection may be opened before the first is closed
+
+    def __init__(
+        self, name: str | None = None, *, rest_url: str = "", stream_url: str = "", key: str = "", secret: str = ""
+    ) -> None:
+        super().__init__(name, rest_url=rest_url, key=key, secret=secret)
+        self.stream_url = (stream_url or self.host.stream_url).rstrip("/")
+
+    @property
+    def streamed(self) -> Mapping[Timeframe, str]:
+        """The timeframes the venue streams as bars; the others are built from trades. History may have more."""
+        return self.timeframes
+
+    def next_open(self, symbol: Symbol, time: int) -> int:
+        """The first instant at or behind `time` at which the market is open; before it no bar is due."""
+        return time
+
+    def ticket_request(self) -> HttpRequest | None:
+        """A request whose answer `endpoint` needs, where a connection has to be applied for over REST."""
+        return None
+
+    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
+        """The URL to dial for a connection that will carry `channels`."""
+        raise NotImplementedError
+
+    def login(self) -> list[str]:
+        """What is sent first on a new connection."""
+        return []
+
+    def channel(self, subscription: Subscription) -> str:
+        """The channel that feeds a subscription: bars where the venue streams them, else trades.
+
+        Raises UnsupportedTimeframe when neither can.
+        """
+        raise NotImplementedError
+
+    def closing_rule(self, subscription: Subscription) -> ClosingRule:
+        """How the bars of this subscription become final."""
+        native = subscription.timeframe in self.streamed
+        return self.closing if native else ClosingRule.FROM_TRADES
+
+    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        """The messages that subscribe `channels`; `request` numbers the first, the next ones count on."""
+        raise NotImplementedError
+
+    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        """The messages that end `channels` (their aliases, where they have any)."""
+        raise NotImplementedError
+
+    def resolved(self, event: BarUpdate | TradeUpdate, channel: str) -> BarUpdate | TradeUpdate:
+        """The event of an alias as one of its channel. Raises BadFrame when it cannot be one."""
+        return msgspec.structs.replace(event, channel=channel)
+
+    def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
+        """What a frame means. Raises BadFrame for one that cannot be understood, never anything else."""
+        raise NotImplementedError

@@ -1,0 +1,220 @@
+"""Bybit v5: spot, linear and inverse contracts, and their testnets, as hosts of one dialect.
+
+Bars stream with a flag that says when they are closed. REST sends the newest bar first, and says no inside answers
+of HTTP 200; HTTP 403 means that this address asks too much. The volume of inverse contracts is in USD.
+
+https://bybit-exchange.github.io/docs/v5/websocket/public/kline
+https://bybit-exchange.github.io/docs/v5/market/kline
+https://bybit-exchange.github.io/docs/v5/rate-limit
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from btfeeds import errors
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.venues import base, reading
+from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+
+_REST, _STREAM = "https://api{}.bybit.com", "wss://stream{}.bybit.com"
+_TIMEFRAMES = "1m=1 3m=3 5m=5 15m=15 30m=30 1h=60 2h=120 4h=240 6h=360 12h=720 1d=D 1w=W 1M=M"
+# retCode: too many visits, … of this IP, … in all; service restricted, compliance rules; timeout, internal error
+_PROBLEMS = dict.fromkeys((10006, 10018, 10429), "rate") | {
+    10009: "region",
+    10024: "region",
+    10000: "down",
+    10016: "down",
+}
+_BAN_S = 600.0  # "HTTP 403, access too frequent": to be left alone for ten minutes
+
+
+def _host(title: str, category: str, net: str = "") -> Host:
+    return Host(f"Bybit {title}", _REST.format(net), _STREAM.format(net), {"category": category})
+
+
+class Bybit(Venue):
+    """Bybit's dialect."""
+
+    hosts: ClassVar[Mapping[str, Host]] = {
+        "bybit": _host("spot", "spot"),
+        "bybitlinear": _host("linear", "linear"),
+        "bybitinverse": _host("inverse", "inverse"),
+        "bybittestnet": _host("testnet spot", "spot", "-testnet"),
+        "bybitlineartestnet": _host("testnet linear", "linear", "-testnet"),
+        "bybitinversetestnet": _host("testnet inverse", "inverse", "-testnet"),
+    }
+    category: str
+    timeframes = reading.timeframes(_TIMEFRAMES)
+    # 600 requests in 5 s for an address, of which we allow ourselves a sixth; 10 args in a message (said of spot).
+    limits = Limits(1000, 1200, streams_per_connection=200, messages_per_second=5.0, streams_per_message=10)
+
+    paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
+    closing = base.ClosingRule.FLAG
+    # Who sends nothing for ten minutes may be cut off: a ping every 20 s is advised.
+    heartbeat = base.Heartbeat(idle_ms=18_000, ping='{"op":"ping"}', steady=True)
+
+    # --- Get Kline ----------------------------------------------------------------------------------------------------
+
+    def native_symbol(self, symbol: Symbol) -> str:
+        settle = symbol.partition(":")[2]
+        fits = {"spot": not settle, "linear": settle in ("", symbol.quote), "inverse": settle in ("", symbol.base)}
+        if not symbol.quote or not re.fullmatch(r"[A-Z0-9]+", symbol.base) or not fits[self.category]:
+            raise reading.unknown_symbol(self, symbol)
+        perpetual = self.category == "linear" and symbol.quote == "USDC"
+        return symbol.base + ("PERP" if perpetual else symbol.quote)
+
+    def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
+        params: dict[str, str | int] = {"category": self.category, "symbol": self.native_symbol(symbol)}
+        params |= {"interval": self._native_timeframe(timeframe), "start": span.start, "end": span.end - 1}  # inclusive
+        return HttpRequest("/v5/market/kline", params | {"limit": self.limits.bars_per_request})
+
+    def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
+        rows: list[_Row] = reading.decode(_answers, response.body).result.rows
+        bars = [Bar(row.start, row.open, row.high, row.low, row.close, row.volume) for row in rows]
+        return sorted(bars, key=lambda bar: bar.open_time)  # newest first here
+
+    def check(self, response: HttpResponse) -> None:
+        try:
+            said = reading.decode(_problems, response.body)
+        except errors.BadFrame:
+            said = _Problem(-1)
+        if response.status == 200 and said.retCode == 0:
+            return
+        words = f"{said.retCode} {said.retMsg[:200]}" if said.retCode > 0 else ""
+        kind, wait = _PROBLEMS.get(said.retCode, ""), 0.0
+        if response.status == 403 and not re.search(r"country|region", reading.plain(response.body)):
+            kind, wait = "rate", _BAN_S
+        elif said.retCode == 10001 and "symbol" in said.retMsg.lower():
+            kind = "symbol"
+        asked = re.search(r"[?&]symbol=(\w+)", response.url)
+        raise reading.refusal(self, response, words, kind, symbol=asked[1] if asked else "", wait=wait)
+
+    # --- kline.{interval}.{symbol}, publicTrade.{symbol} --------------------------------------------------------------
+
+    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
+        return f"{self.stream_url}/v5/public/{self.category}"
+
+    def channel(self, subscription: Subscription) -> str:
+        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
+        if timeframe in self.timeframes:
+            return f"kline.{self.timeframes[timeframe]}.{symbol}"
+        self.base_timeframe(timeframe)  # what history cannot give is not begun
+        return f"publicTrade.{symbol}"
+
+    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        return self._control("subscribe", channels, request)
+
+    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        return self._control("unsubscribe", channels, request)
+
+    def _control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
+        parts = reading.messages(channels, self.limits.streams_per_message)
+        return [reading.text({"req_id": str(request + n), "op": op, "args": part}) for n, part in enumerate(parts)]
+
+    def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
+        message: _Frame = reading.decode(_frames, frame)
+        kind, _, rest = message.topic.partition(".")
+        if kind == "kline":
+            interval = rest.partition(".")[0]
+            timeframe = _BY_NATIVE.get(interval)
+            if timeframe is None:
+                raise reading.schema(f"{message.topic[:40]!r} is no topic of bars.")
+            bars = reading.decode(_klines, message.data)
+            return [_update(message.topic, bar, interval, timeframe, message.ts) for bar in bars]
+        if kind == "publicTrade":
+            trades = reading.decode(_trades, message.data)
+            made = tuple(reading.checked_trade(Trade(t.T, t.p, t.v), message.topic) for t in trades)
+            return (base.TradeUpdate(message.topic, made, message.ts),)
+        if message.topic:
+            return (base.Alive(),)
+        if bytes(message.data)[:1] == b"[":
+            raise reading.schema("Data came without a topic.")
+        return (_answer(message),)
+
+
+# --- what answers hold: only the fields we use ------------------------------------------------------------------------
+
+_BY_NATIVE = {native: timeframe for timeframe, native in Bybit.timeframes.items()}
+_Ms = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    start: _Ms
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    turnover: float
+
+
+class _Result(msgspec.Struct):
+    rows: list[_Row] = msgspec.field(name="list")
+
+
+class _Answer(msgspec.Struct):
+    retCode: Literal[0]
+    result: _Result
+
+
+class _Problem(msgspec.Struct):
+    retCode: int
+    retMsg: str = ""
+
+
+class _Kline(msgspec.Struct, gc=False):
+    start: _Ms
+    interval: str
+    open: float
+    close: float
+    high: float
+    low: float
+    volume: float
+    confirm: bool
+
+
+class _Trade(msgspec.Struct, gc=False):
+    T: _Ms
+    v: float
+    p: float
+
+
+class _Frame(msgspec.Struct):
+    topic: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    ts: _Ms = 0
+    op: str = ""
+    success: bool | None = None
+    ret_msg: str = ""
+    req_id: str = ""
+
+
+_answers = msgspec.json.Decoder(_Answer, strict=False)
+_problems = msgspec.json.Decoder(_Problem)
+_frames = msgspec.json.Decoder(_Frame)
+_klines = msgspec.json.Decoder(list[_Kline], strict=False)
+_trades = msgspec.json.Decoder(list[_Trade], strict=False)
+
+
+def _update(topic: str, bar: _Kline, interval: str, timeframe: Timeframe, time: int) -> Event:
+    if bar.interval != interval:
+        raise reading.schema(f"A bar of {bar.interval[:20]!r} came as {topic}.")
+    made = Bar(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
+    return base.BarUpdate(topic, reading.checked(made, timeframe, topic), bar.confirm, time)
+
+
+def _answer(message: _Frame) -> Event:
+    """Answers to control messages. Some refusals have no number; the topic is in their words."""
+    request = int(message.req_id) if re.fullmatch(r"\d{1,15}", message.req_id) else None
+    if message.op != "subscribe" or message.success is None:
+        return base.Alive()
+    if message.success:
+        return base.Accepted(request)
+    # One bad topic fails the whole request: only those that are named are refused, the others are asked for again.
+    named = tuple(re.findall(r"(?:kline\.\w+|publicTrade)\.\w+", message.ret_msg))
+    return base.Rejected(message.ret_msg[:200], request, named, fatal=bool(named))

@@ -1,0 +1,253 @@
+"""Kraken spot: WebSocket v2 and the public REST.
+
+A bar has no flag: it is final when a row of a later one comes, and in a minute without trades none comes. History has
+flat rows for such minutes and reaches back 720 bars; what is older is made of trades, which REST gives from any
+instant on. REST says no inside answers of HTTP 200, and knows bitcoin as XBT, the stream as BTC.
+
+https://docs.kraken.com/api/docs/websocket-v2/ohlc
+https://docs.kraken.com/api/docs/websocket-v2/trade
+https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
+https://docs.kraken.com/api/docs/rest-api/get-recent-trades
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from btfeeds import errors
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.venues import base, reading
+from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+
+# Bars of 7 and 15 days are listed too; where they open is not documented, so they are left out.
+_TIMEFRAMES = "1m=1 5m=5 15m=15 30m=30 1h=60 4h=240 1d=1440"
+_REST_NAMES, _STREAM_NAMES = {"BTC": "XBT", "DOGE": "XDG"}, {"XBT": "BTC", "XDG": "DOGE"}
+_PROBLEMS = (
+    (r"^EQuery:Unknown asset|^EQuery:Invalid asset", "symbol"),
+    (r"Too many requests|Rate limit|Throttled", "rate"),
+    (r"Temporary lockout", "ban"),
+    (r"^EService|Internal error", "down"),
+)
+
+
+class Kraken(Venue):
+    """Kraken's dialect."""
+
+    hosts: ClassVar[Mapping[str, Host]] = {
+        "kraken": Host("Kraken", "https://api.kraken.com", "wss://ws.kraken.com"),
+        "krakenbeta": Host("Kraken beta", "https://api.kraken.com", "wss://beta-ws.kraken.com"),
+    }
+    timeframes = reading.timeframes(_TIMEFRAMES)
+    # About one public request a second. How much a connection carries is not documented; 150 connects in 10 minutes.
+    limits = Limits(720, 60, streams_per_connection=200, streams_per_message=50, messages_per_second=2.0)
+
+    paging = base.Paging.FORWARD
+    omits_empty_bars = False
+    bars_reach = 720
+    trades_window_ms = 6 * 3_600_000
+    closing = base.ClosingRule.ROLL_OVER
+    # It sends heartbeats where there is nothing else, and hangs up on who is idle for a minute; any request counts.
+    heartbeat = base.Heartbeat(idle_ms=15_000, ping='{"method":"ping"}')
+
+    # --- Get OHLC Data, Get Recent Trades -----------------------------------------------------------------------------
+
+    def native_symbol(self, symbol: Symbol) -> str:
+        if ":" in symbol or not symbol.quote or not re.fullmatch(r"[A-Z0-9.]+", symbol.base):
+            raise reading.unknown_symbol(self, symbol)
+        return "/".join(_STREAM_NAMES.get(name, name) for name in (symbol.base, symbol.quote))
+
+    def _pair(self, symbol: Symbol) -> str:
+        """The symbol as REST has it: XBTUSD."""
+        return "".join(_REST_NAMES.get(name, name) for name in self.native_symbol(symbol).split("/"))
+
+    def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
+        # Whether the bar that opens at `since` belongs to the answer is not documented: a second before it does.
+        since = timeframe.floor(span.start) // 1000 - 1
+        interval = self._native_timeframe(timeframe)
+        return HttpRequest("/0/public/OHLC", {"pair": self._pair(symbol), "interval": interval, "since": since})
+
+    def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
+        rows = reading.decode(_bar_rows, _result(response))
+        return [Bar(1000 * t, o, high, low, c, v, count) for t, o, high, low, c, _, v, count in sorted(rows)]
+
+    def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest:
+        # Behind that instant, in ns. A trade's own instant is known to the ms here, so `after` comes once more.
+        since = max(0, (span.start if after is None else after.time) * 1_000_000 - 1)
+        return HttpRequest("/0/public/Trades", {"pair": self._pair(symbol), "since": since, "count": 1000})
+
+    def parse_trades(self, response: HttpResponse) -> list[Trade]:
+        rows = reading.decode(_trade_rows, _result(response))
+        trades = [Trade(_ms(time), price, quantity, number) for price, quantity, time, _, _, _, number in rows]
+        return sorted((reading.checked_trade(trade, "history") for trade in trades), key=lambda trade: trade.id)
+
+    def check(self, response: HttpResponse) -> None:
+        try:
+            said = reading.decode(_answers, response.body).error
+        except errors.BadFrame:
+            said = None
+        if response.status == 200 and said == []:
+            return
+        words = " ".join("; ".join(said or ())[:200].split())
+        kind = next((kind for pattern, kind in _PROBLEMS if re.search(pattern, words)), "")
+        if response.status == 403:
+            kind = "region" if re.search(r"country|region", reading.plain(response.body)) else "rate"
+        raise reading.refusal(self, response, words, kind)
+
+    # --- Candles (OHLC), Trades ---------------------------------------------------------------------------------------
+
+    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
+        return f"{self.stream_url}/v2"
+
+    def channel(self, subscription: Subscription) -> str:
+        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
+        if timeframe in self.timeframes:
+            return f"ohlc-{self.timeframes[timeframe]}:{symbol}"
+        if timeframe.unit in "dwM":
+            raise reading.too_long(self, timeframe)
+        return f"trade:{symbol}"
+
+    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        return self._control("subscribe", channels, request)
+
+    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        return self._control("unsubscribe", channels, request)
+
+    def _control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
+        """A message for each kind of channel: an interval, or trades."""
+        texts: list[str] = []
+        for kind, group in groupby(sorted(channels), key=lambda channel: channel.partition(":")[0]):
+            name, _, interval = kind.partition("-")
+            params = {"interval": int(interval)} if interval else {}
+            for part in reading.messages(list(group), self.limits.streams_per_message):
+                symbols = [channel.partition(":")[2] for channel in part]
+                message = {"method": method, "params": {"channel": name, "symbol": symbols, **params}}
+                texts.append(reading.text({**message, "req_id": request + len(texts)}))
+        return texts
+
+    def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
+        message: _Frame = reading.decode(_frames, frame)
+        if message.channel == "ohlc":
+            time = reading.instant(message.timestamp) if message.timestamp else 0
+            return [_update(row, time) for row in reading.decode(_bars, message.data)]
+        if message.channel == "trade":
+            trades = sorted(reading.decode(_trades, message.data), key=lambda row: row.trade_id)
+            symbols = dict.fromkeys(row.symbol for row in trades)
+            return [_traded(symbol, [row for row in trades if row.symbol == symbol]) for symbol in symbols]
+        if not message.channel and bytes(message.data)[:1] == b"[":
+            raise reading.schema("Data came without a channel.")
+        return (_answer(message),)
+
+
+# --- what answers hold: only the fields we use ------------------------------------------------------------------------
+
+_BY_NATIVE = {int(native): timeframe for timeframe, native in Kraken.timeframes.items()}
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+# time, open, high, low, close, average, volume, count
+_BarRow = tuple[_Count, float, float, float, float, float, float, _Count]
+# price, quantity, time (a float would take 59.9999999 for 60), buy or sell, market or limit, "", number
+_TradeRow = tuple[float, float, Decimal, str, str, str, _Count]
+
+
+class _Answer(msgspec.Struct):
+    error: list[str] = []
+    result: dict[str, msgspec.Raw] = {}
+
+
+class _Ohlc(msgspec.Struct, gc=False):
+    symbol: str
+    open: float
+    high: float
+    low: float
+    close: float
+    trades: _Count
+    volume: float
+    interval_begin: str
+    interval: int
+
+
+class _Traded(msgspec.Struct, gc=False):
+    symbol: str
+    price: float
+    qty: float
+    trade_id: _Count
+    timestamp: str
+
+
+class _Subscribed(msgspec.Struct):
+    channel: str = ""
+    symbol: str = ""
+    interval: int = 0
+
+
+class _Frame(msgspec.Struct):
+    channel: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    timestamp: str = ""
+    method: str = ""
+    success: bool | None = None
+    result: _Subscribed = msgspec.field(default_factory=_Subscribed)
+    error: str = ""
+    Error: str = ""
+    symbol: str = ""
+    req_id: int | None = None
+
+
+_bar_rows = msgspec.json.Decoder(list[_BarRow], strict=False)
+_trade_rows = msgspec.json.Decoder(list[_TradeRow], strict=False)
+_answers = msgspec.json.Decoder(_Answer)
+_frames = msgspec.json.Decoder(_Frame)
+_bars = msgspec.json.Decoder(list[_Ohlc], strict=False)
+_trades = msgspec.json.Decoder(list[_Traded], strict=False)
+
+
+def _result(response: HttpResponse) -> bytes:
+    """The rows of an answer: it names them by the pair, and not always as the pair was asked for."""
+    rows = [raw for name, raw in reading.decode(_answers, response.body).result.items() if name != "last"]
+    if len(rows) != 1:
+        raise reading.schema(f"An answer about one pair holds {len(rows)}.")
+    return bytes(rows[0])
+
+
+def _ms(seconds: Decimal) -> int:
+    if not seconds.is_finite() or not 0 <= seconds < 1e10:
+        raise reading.schema(f"{seconds} is not a time.")
+    return int(seconds * 1000)
+
+
+def _update(row: _Ohlc, time: int) -> Event:
+    channel, timeframe = f"ohlc-{row.interval}:{row.symbol}", _BY_NATIVE.get(row.interval)
+    if timeframe is None:
+        raise reading.schema(f"{channel[:40]!r} is no channel of bars.")
+    opened = reading.instant(row.interval_begin)
+    bar = Bar(opened, row.open, row.high, row.low, row.close, row.volume, row.trades)
+    return base.BarUpdate(channel, reading.checked(bar, timeframe, channel), False, time)
+
+
+def _traded(symbol: str, rows: list[_Traded]) -> Event:
+    channel = f"trade:{symbol}"
+    made = (Trade(reading.instant(row.timestamp), row.price, row.qty, row.trade_id) for row in rows)
+    return base.TradeUpdate(channel, tuple(reading.checked_trade(trade, channel) for trade in made))
+
+
+def _answer(message: _Frame) -> Event:
+    """Answers to control messages: one for each symbol. A refusal names the symbol and not the channel."""
+    said = message.error or message.Error
+    if message.method == "subscribe" and message.success:
+        done = message.result
+        return base.Accepted(channels=(f"{done.channel}{f'-{done.interval}' if done.interval else ''}:{done.symbol}",))
+    if message.Error or (message.method == "subscribe" and message.success is False):
+        if said == "Already subscribed":
+            return base.Accepted(message.req_id)
+        kinds = (*(f"ohlc-{interval}" for interval in _BY_NATIVE), "trade")
+        named = tuple(f"{kind}:{message.symbol}" for kind in kinds) if message.symbol else ()
+        fatal = bool(named) and re.search(r"not supported|not found|[Ii]nvalid|[Uu]nknown", said) is not None
+        return base.Rejected(said[:200], message.req_id, named, fatal=fatal)
+    return base.Alive()

@@ -1,0 +1,225 @@
+"""KuCoin spot. A connection needs a token, which REST gives; where to connect is said with it.
+
+A bar has no flag: it is final when a row of a later one comes ("trade.candles.add"). Rows are open, CLOSE, HIGH, LOW;
+REST sends the newest first. The venue hangs up on who does not ping, however much data flows.
+
+https://www.kucoin.com/docs-new/websocket-api/base-info/introduction
+https://www.kucoin.com/docs-new/3470071w0 (klines), https://www.kucoin.com/docs-new/3470072w0 (trades)
+https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-klines
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from btfeeds import errors
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.venues import base, reading
+from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+
+_TIMEFRAMES = (
+    "1m=1min 3m=3min 5m=5min 15m=15min 30m=30min 1h=1hour 2h=2hour 4h=4hour 6h=6hour 8h=8hour 12h=12hour "
+    "1d=1day 1w=1week"
+)
+_BARS, _TRADES = "/market/candles:", "/market/match:"
+
+
+class KuCoin(Venue):
+    """KuCoin's dialect."""
+
+    hosts: ClassVar[Mapping[str, Host]] = {
+        "kucoin": Host("KuCoin", "https://api.kucoin.com", "wss://ws-api-spot.kucoin.com"),
+    }
+    timeframes = reading.timeframes(_TIMEFRAMES)
+    # 1,500 rows an answer. 2,000 of weight in 30 s, of which we allow ourselves a quarter; bars cost 3. 100 messages in
+    # 10 s and 300 topics a connection (once 100, so we keep to that).
+    limits = Limits(1500, 1000, streams_per_connection=100, messages_per_second=8.0, streams_per_message=1)
+
+    paging = base.Paging.WINDOW  # newest first
+    closing = base.ClosingRule.ROLL_OVER
+    counts_trades = False  # `sequence` grows, but may skip
+    greets = True
+    heartbeat = base.Heartbeat(idle_ms=15_000, ping='{"id":"btfeeds","type":"ping"}', steady=True)
+
+    # --- Get Klines ---------------------------------------------------------------------------------------------------
+
+    def native_symbol(self, symbol: Symbol) -> str:
+        if ":" in symbol or not symbol.quote or not re.fullmatch(r"[A-Z0-9]+", symbol.base):
+            raise reading.unknown_symbol(self, symbol)
+        return f"{symbol.base}-{symbol.quote}"
+
+    def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
+        # Whether the bar that opens at a bound is in the answer is not documented: a second before it tells nothing.
+        start, end = span.start // 1000 - 1, (span.end - 1) // 1000
+        params: dict[str, str | int] = {"symbol": self.native_symbol(symbol), "type": self._native_timeframe(timeframe)}
+        return HttpRequest("/api/v1/market/candles", params | {"startAt": start, "endAt": end}, weight=3)
+
+    def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
+        rows: list[_Row] = reading.decode(_answers, response.body).data
+        return sorted(map(_bar, rows), key=lambda bar: bar.open_time)
+
+    def check(self, response: HttpResponse) -> None:
+        try:
+            said: _Problem = reading.decode(_problems, response.body)
+        except errors.BadFrame:
+            said = _Problem("")
+        if response.status == 200 and said.code == "200000":
+            return
+        kind = "rate" if said.code == "429000" else ""
+        if said.code == "400100" and re.search(r"\b(pair|symbol)\b", said.msg, re.IGNORECASE):
+            kind = "symbol"
+        elif said.code.startswith(("500", "230")):
+            kind = "down"
+        raise reading.refusal(self, response, f"{said.code} {said.msg[:200]}".strip(), kind, wait=_wait(response))
+
+    # --- Get Public Token; klines, trades -----------------------------------------------------------------------------
+
+    def ticket_request(self) -> HttpRequest:
+        return HttpRequest("/api/v1/bullet-public", method="POST", weight=10)
+
+    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
+        if ticket is None:
+            raise reading.schema("KuCoin gave no token.")
+        said: _Ticket = reading.decode(_tickets, ticket.body).data
+        # A host that was set by hand is kept; else the venue says where.
+        moved = self.stream_url != self.host.stream_url
+        url = f"{self.stream_url}/" if moved or not said.instanceServers else said.instanceServers[0].endpoint
+        if not re.fullmatch(r"[\w\-=.+/%]+", said.token) or not url.startswith(("wss://", self.stream_url)):
+            raise reading.schema("KuCoin gave a token or a host that cannot be one.")
+        return f"{url}?token={said.token}&connectId=btfeeds"
+
+    def channel(self, subscription: Subscription) -> str:
+        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
+        if timeframe in self.timeframes:
+            return f"{_BARS}{symbol}_{self.timeframes[timeframe]}"
+        if timeframe.unit in "dwM":
+            raise reading.too_long(self, timeframe)
+        self.base_timeframe(timeframe)  # what history cannot give is not begun
+        return f"{_TRADES}{symbol}"
+
+    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        return self._control("subscribe", channels, request)
+
+    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
+        return self._control("unsubscribe", channels, request)
+
+    def _control(self, kind: str, channels: Sequence[str], request: int) -> list[str]:
+        rest = {"privateChannel": False, "response": True}
+        messages = ({"id": str(request + n), "type": kind, "topic": name, **rest} for n, name in enumerate(channels))
+        return [reading.text(message) for message in messages]
+
+    def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
+        message: _Frame = reading.decode(_frames, frame)
+        if message.type == "message":
+            return (_data(message),)
+        request = int(message.id) if re.fullmatch(r"\d{1,15}", message.id) else None
+        if message.type == "welcome":
+            return (base.Ready(),)
+        if message.type == "ack":
+            return (base.Accepted(request),)
+        if message.type == "error":
+            words = bytes(message.data).decode("utf-8", "replace")[:200]
+            # 404: the topic is none; the others (too many topics, too many messages) may pass
+            return (base.Rejected(f"{message.code} {words}", request, fatal=message.code == 404),)
+        return (base.Alive(),)
+
+
+# --- what answers hold: only the fields we use ------------------------------------------------------------------------
+
+_BY_NATIVE = {native: timeframe for timeframe, native in KuCoin.timeframes.items()}
+_Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    time: _Seconds
+    open: float
+    close: float
+    high: float
+    low: float
+    volume: float
+    turnover: float
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Row]
+
+
+class _Problem(msgspec.Struct):
+    code: str
+    msg: str = ""
+
+
+class _Server(msgspec.Struct):
+    endpoint: str
+
+
+class _Ticket(msgspec.Struct):
+    token: str
+    instanceServers: list[_Server] = []
+
+
+class _Tickets(msgspec.Struct):
+    data: _Ticket
+
+
+class _Klines(msgspec.Struct):
+    candles: _Row
+    time: _Count = 0
+
+
+class _Match(msgspec.Struct, gc=False):
+    sequence: _Count
+    price: float
+    size: float
+    time: _Count
+
+
+class _Frame(msgspec.Struct):
+    type: str
+    id: str = ""
+    topic: str = ""
+    code: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_answers = msgspec.json.Decoder(_Answer, strict=False)
+_problems = msgspec.json.Decoder(_Problem)
+_tickets = msgspec.json.Decoder(_Tickets)
+_frames = msgspec.json.Decoder(_Frame, strict=False)
+_klines = msgspec.json.Decoder(_Klines, strict=False)
+_matches = msgspec.json.Decoder(_Match, strict=False)
+
+
+def _bar(row: _Row) -> Bar:
+    return Bar(row.time * 1000, row.open, row.high, row.low, row.close, row.volume)
+
+
+def _data(message: _Frame) -> Event:
+    topic = message.topic
+    if topic.startswith(_BARS):
+        timeframe = _BY_NATIVE.get(topic.rpartition("_")[2])
+        if timeframe is None:
+            raise reading.schema(f"{topic[:60]!r} is no topic of bars.")
+        said: _Klines = reading.decode(_klines, message.data)
+        return base.BarUpdate(topic, reading.checked(_bar(said.candles), timeframe, topic), False, _ms(said.time))
+    if topic.startswith(_TRADES):
+        match: _Match = reading.decode(_matches, message.data)
+        trade = Trade(_ms(match.time), match.price, match.size, match.sequence)
+        return base.TradeUpdate(topic, (reading.checked_trade(trade, topic),), trade.time)
+    return base.Alive()
+
+
+def _ms(ns: int) -> int:
+    """From ns; another unit has another size."""
+    return ns // 1_000_000 if ns >= 10**17 else 0
+
+
+def _wait(response: HttpResponse) -> float:
+    """"gw-ratelimit-reset" says in how many ms the budget is full again."""
+    text = response.headers.get("gw-ratelimit-reset", "")
+    return int(text) / 1000 if response.status == 429 and re.fullmatch(r"\d{1,7}", text) else 0.0

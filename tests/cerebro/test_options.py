@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+import pytest
+
+from btfeeds.cerebro.options import history_start
+from btfeeds.errors import ConfigError
+from btfeeds.feeds import BinanceLiveDataFeed
+from btfeeds.market import Timeframe, to_ms
+
+NOW = to_ms("2024-03-01T12:00:30Z")
+
+
+@pytest.mark.parametrize(
+    ("history", "start"),
+    [
+        ("2h", "2024-03-01T10:00Z"),
+        ("30d", "2024-01-31T12:00Z"),
+        (500, "2024-03-01T03:40Z"),
+        ("500", "2024-03-01T03:40Z"),
+        (dt.timedelta(hours=1), "2024-03-01T11:00Z"),
+    ],
+)
+def test_history_is_a_time_or_a_number_of_bars(history: Any, start: str) -> None:
+    assert history_start(history, Timeframe.parse("1m"), NOW) == to_ms(start)
+
+
+def test_no_history_has_no_start() -> None:
+    assert history_start(None, Timeframe.parse("1m"), NOW) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"history": "soon"},
+        {"history": True},
+        {"history": -5},
+        {"history": 2.5},
+        {"history": "1d", "fromdate": dt.datetime(2024, 1, 1)},
+        {"stamp": "middle"},
+        {"gaps": "ignore"},
+        {"align": -1},
+        {"align": "2"},
+        {"keep": 1.5},
+        {"buffer": 0},
+        {"qcheck": float("inf")},
+        {"historical": True},
+        {"historical": 1, "history": "1d"},
+        {"venue": None},
+        {"venue": "nowhere"},
+        {"dataname": None},
+        {"dataname": "not a symbol"},
+        {"timeframe": "1x"},
+        {"timeframe": bt.TimeFrame.Ticks},
+        {"tz": "Mars/Olympus"},
+        {"fromdate": "yesterday"},
+        {"sandbox": "yes"},
+    ],
+    ids=str,
+)
+def test_wrong_values_are_refused_before_anything_starts(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as error:
+        BinanceLiveDataFeed(**{"dataname": "BTC/USDT", **wrong})
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_a_timeframe_may_be_a_text_or_backtraders_pair() -> None:
+    text = BinanceLiveDataFeed(dataname="BTC/USDT", timeframe="4h")
+    pair = BinanceLiveDataFeed(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes, compression=240)
+    assert (text._timeframe, text._compression) == (pair._timeframe, pair._compression) == (bt.TimeFrame.Minutes, 240)
+
+
+def test_the_timeframe_is_a_minute_for_symbols_and_a_day_for_dataframes() -> None:
+    frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
+    assert BinanceLiveDataFeed(dataname="BTC/USDT")._timeframe == bt.TimeFrame.Minutes
+    assert BinanceLiveDataFeed(dataname=frame)._timeframe == bt.TimeFrame.Days
+
+
+def test_test_hosts_have_to_be_named() -> None:
+    data = BinanceLiveDataFeed(dataname="BTC/USDT", sandbox=True)
+    with pytest.raises(ConfigError, match="sandbox"):
+        data._venue()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gaps": "hold", "backfill": False}, {"resume": 5}, {"resume": "state.json", "backfill_from": object()}],
+)
+def test_what_cannot_go_together_is_refused_before_anything_starts(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        BinanceLiveDataFeed(dataname="BTC/USDT", timeframe="1m", **wrong)

@@ -1,0 +1,300 @@
+"""Larger bars: right groups, in the same next() as the bar that completes them, in history and live, never early."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+import pytest
+
+from btfeeds.errors import ConfigError
+from btfeeds.feeds import BaseLiveDataFeed
+from btfeeds.market import Bar, to_ms
+from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, Diary, FakeFeed, bar, feed
+
+MONDAY = to_ms("2024-02-26T00:00Z")
+MIN, DAY, WEEK, MONTH = bt.TimeFrame.Minutes, bt.TimeFrame.Days, bt.TimeFrame.Weeks, bt.TimeFrame.Months
+
+
+def bars(start: int, end: int) -> list[Bar]:
+    return [bar(time, price=100 + (time // MINUTE) % 50) for time in range(start, end, MINUTE)]
+
+
+def resampled(data: Any, *targets: tuple[int, int], plain: bool = True, strategy: Any = Diary) -> Any:
+    cerebro = bt.Cerebro(stdstats=False)
+    if plain:
+        cerebro.adddata(data)
+    for number, compression in targets:
+        cerebro.resampledata(data, timeframe=number, compression=compression)
+    cerebro.addstrategy(strategy)
+    return cerebro.run()[0]
+
+
+def rounds(strategy: Any) -> list[Any]:
+    return [page for page in strategy.pages if isinstance(page, dict)]
+
+
+def tally(strategy: Any) -> Counter[tuple[str, float]]:
+    """How many bars of which volume came under which name."""
+    return Counter((name, volume) for page in rounds(strategy) for name, (_, volume) in page.items())
+
+
+def live_feed(source: list[Bar], split: int, **params: Any) -> FakeFeed:
+    """`split` bars come as history, the rest live."""
+    return feed(DELAYED, *source[:split], LIVE, *source[split:], END, settled=source[0].open_time, **params)
+
+
+def frame(source: list[Bar]) -> pd.DataFrame:
+    rows = [(one.open, one.high, one.low, one.close, one.volume) for one in source]
+    index = pd.DatetimeIndex(pd.to_datetime([one.open_time for one in source], unit="ms", utc=True), name="datetime")
+    return pd.DataFrame(rows, columns=["open", "high", "low", "close", "volume"], index=index)
+
+
+@pytest.mark.parametrize("split", [0, 700, 1440])
+@pytest.mark.parametrize("stamp", ["close", "open"])
+def test_a_day_of_minutes_gives_whole_bars_of_every_size(split: int, stamp: str) -> None:
+    data = live_feed(bars(MONDAY, MONDAY + 1440 * MINUTE), split, stamp=stamp)
+    count = tally(resampled(data, (MIN, 5), (MIN, 15), (MIN, 60), (MIN, 240), (DAY, 1)))
+    assert count == {
+        ("BTC/USDT", 1): 1440,
+        ("BTC/USDT 5m", 5): 288,
+        ("BTC/USDT 15m", 15): 96,
+        ("BTC/USDT 1h", 60): 24,
+        ("BTC/USDT 4h", 240): 6,
+        ("BTC/USDT 1d", 1440): 1,
+    }
+
+
+def test_weeks_and_months_are_whole_too() -> None:
+    hours = [bar(time) for time in range(to_ms("2024-02-01"), to_ms("2024-03-04"), 60 * MINUTE)]
+    data = live_feed(hours, 300, timeframe="1h")
+    count = tally(resampled(data, (DAY, 1), (WEEK, 1), (MONTH, 1)))
+    # 1 February was a Thursday: that first week lacks its beginning
+    assert count["BTC/USDT 1w", 7 * 24] == 4
+    assert count["BTC/USDT 1M", 29 * 24] == 1
+    assert count["BTC/USDT 1d", 24] == 32
+    assert len(count) == 4
+
+
+@pytest.mark.parametrize("split", [0, 1440])
+def test_the_midnight_bar_belongs_to_the_day_it_opened_in(split: int) -> None:
+    data = live_feed(bars(MONDAY, MONDAY + 1445 * MINUTE), split)
+    page = next(page for page in rounds(resampled(data, (MIN, 5), (DAY, 1))) if "BTC/USDT 1d" in page)
+    assert page == {
+        "BTC/USDT": ("27 00:00", 1),
+        "BTC/USDT 5m": ("27 00:00", 5),
+        "BTC/USDT 1d": ("27 00:00", 1440),
+    }
+
+
+def test_a_larger_bar_holds_what_its_bars_hold() -> None:
+    source = [
+        Bar(NOON, 10, 12, 9, 11, 1.5),
+        Bar(NOON + MINUTE, 11, 15, 10, 14, 2.5),
+        Bar(NOON + 2 * MINUTE, 14, 14, 7, 8, 4.0),
+    ]
+
+    class Last(bt.Strategy):
+        def next(self) -> None:
+            data = self.data1
+            self.seen = (data.open[0], data.high[0], data.low[0], data.close[0], data.volume[0], data.opened())
+
+    seen = resampled(live_feed(source, 1), (MIN, 3), strategy=Last).seen
+    assert seen == (10, 15, 7, 8, 8.0, dt.datetime(2024, 3, 1, 12))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([(9, 9, 9, 9, 0), (5, 6, 4, 5, 2), (5, 5, 5, 5, 0)], (5, 6, 4, 5, 2)),
+        ([(9, 9, 9, 9, 0), (9, 9, 9, 9, 0), (9, 9, 9, 9, 0)], (9, 9, 9, 9, 0)),
+        ([(5, 6, 4, 5, 0), (6, 8, 6, 7, 0), (7, 7, 3, 3, 0)], (5, 8, 3, 3, 0)),  # an index: prices, but no volume
+    ],
+    ids=["traded in the middle", "never traded", "no volumes at all"],
+)
+def test_minutes_without_trades_have_no_say_in_a_larger_bar(rows: list[Any], expected: tuple[float, ...]) -> None:
+    class Last(bt.Strategy):
+        def next(self) -> None:
+            data = self.data1
+            self.seen = (data.open[0], data.high[0], data.low[0], data.close[0], data.volume[0])
+
+    source = [Bar(NOON + n * MINUTE, *row) for n, row in enumerate(rows)]
+    assert resampled(live_feed(source, 1), (MIN, 3), strategy=Last).seen == expected
+
+
+@pytest.mark.parametrize("split", [0, 10, 25])
+def test_a_larger_bar_comes_in_the_same_next_as_the_bar_that_completes_it(split: int) -> None:
+    pages = rounds(resampled(live_feed(bars(NOON, NOON + 25 * MINUTE), split), (MIN, 5)))
+    assert [list(page) for page in pages] == ([["BTC/USDT"]] * 4 + [["BTC/USDT", "BTC/USDT 5m"]]) * 5
+
+
+def test_a_resampled_feed_alone_works() -> None:
+    pages = rounds(resampled(live_feed(bars(NOON, NOON + 12 * MINUTE), 7), (MIN, 5), plain=False))
+    assert pages == [{"BTC/USDT": ("01 12:05", 5)}, {"BTC/USDT": ("01 12:10", 5)}]
+
+
+def test_one_resampled_feed_can_be_the_source_of_a_larger_one() -> None:
+    data = live_feed(bars(NOON, NOON + 30 * MINUTE), 7)
+    count = tally(resampled(data, (MIN, 5), (MIN, 15), plain=False))
+    assert count == {("BTC/USDT", 5): 6, ("BTC/USDT 15m", 15): 2}
+
+
+def test_a_smaller_timeframe_than_the_source_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Bars of 5m cannot be made of bars of 15m"):
+        resampled(live_feed(bars(NOON, NOON + MINUTE), 0), (MIN, 15), (MIN, 5), plain=False)
+
+
+def test_an_option_that_would_shift_the_groups_is_refused() -> None:
+    with pytest.raises(ConfigError, match="boundoff"):
+        feed().resample(timeframe=MIN, compression=5, boundoff=1)
+
+
+def test_mixing_plain_and_resampled_live_feeds_survives_a_quiet_market() -> None:
+    data = feed(DELAYED, bar(NOON), bar(NOON + MINUTE), LIVE, settled=NOON)
+    stream = data.p.stream
+    nobody_traded = lambda: setattr(stream, "settled", NOON + 5 * MINUTE)  # noqa: E731
+    stream.items.extend([nobody_traded, lambda: None, bar(NOON + 7 * MINUTE), END])
+    assert rounds(resampled(data, (MIN, 5))) == [
+        {"BTC/USDT": ("01 12:01", 1)},
+        {"BTC/USDT": ("01 12:02", 1)},
+        {"BTC/USDT 5m": ("01 12:05", 2)},
+        {"BTC/USDT": ("01 12:08", 1)},
+    ]
+
+
+def test_a_larger_bar_does_not_close_by_the_wall_clock() -> None:
+    data = feed(DELAYED, bar(NOON), LIVE, *[lambda: None] * 5, bar(NOON + 4 * MINUTE), END, settled=NOON)
+    data._clock.advance(60 * MINUTE)
+    assert rounds(resampled(data, (MIN, 5)))[-1] == {"BTC/USDT": ("01 12:05", 1), "BTC/USDT 5m": ("01 12:05", 2)}
+
+
+def test_after_a_hole_the_older_larger_bar_comes_first_and_alone() -> None:
+    source = [*bars(NOON, NOON + 2 * MINUTE), bar(NOON + 9 * MINUTE)]
+    assert rounds(resampled(live_feed(source, 3), (MIN, 5)))[2:] == [
+        {"BTC/USDT 5m": ("01 12:05", 2)},
+        {"BTC/USDT": ("01 12:10", 1), "BTC/USDT 5m": ("01 12:10", 1)},
+    ]
+
+
+def test_an_unfinished_larger_bar_is_never_delivered() -> None:
+    assert tally(resampled(live_feed(bars(NOON, NOON + 9 * MINUTE), 3), (MIN, 5)))["BTC/USDT 5m", 5] == 1
+
+
+def test_a_larger_bar_known_to_be_complete_is_delivered_at_the_end() -> None:
+    data = feed(DELAYED, *bars(NOON, NOON + 3 * MINUTE), LIVE, settled=NOON)
+    stream = data.p.stream
+    stream.items.extend([lambda: setattr(stream, "settled", NOON + 5 * MINUTE), END])
+    assert rounds(resampled(data, (MIN, 5)))[-1] == {"BTC/USDT 5m": ("01 12:05", 3)}
+
+
+def test_a_first_larger_bar_without_its_beginning_is_left_out() -> None:
+    source = bars(NOON + 3 * MINUTE, NOON + 10 * MINUTE)
+    assert tally(resampled(live_feed(source, 3), (MIN, 5))) == {("BTC/USDT", 1): 7, ("BTC/USDT 5m", 5): 1}
+
+
+def test_a_first_larger_bar_is_whole_when_nobody_traded_at_its_beginning() -> None:
+    source = bars(NOON + 3 * MINUTE, NOON + 5 * MINUTE)
+    data = live_feed(source, 1, fromdate=dt.datetime(2024, 3, 1, 12))
+    assert tally(resampled(data, (MIN, 5)))["BTC/USDT 5m", 2] == 1
+
+
+@pytest.mark.parametrize("stamp", [None, "open", "close"])
+def test_a_dataframe_groups_as_the_live_feed_does(stamp: str | None) -> None:
+    source = bars(MONDAY, MONDAY + 1500 * MINUTE)
+    data = BaseLiveDataFeed(dataname=frame(source), timeframe="1m", name="BTC/USDT", stamp=stamp)
+    count = tally(resampled(data, (MIN, 5), (MIN, 60), (DAY, 1)))
+    assert count == {("BTC/USDT", 1): 1500, ("BTC/USDT 5m", 5): 300, ("BTC/USDT 1h", 60): 25, ("BTC/USDT 1d", 1440): 1}
+
+
+def test_days_begin_at_midnight_of_the_feeds_zone() -> None:
+    start = to_ms("2024-03-30T23:00Z")  # midnight in Berlin; the day has 23 hours
+    source = [bar(time) for time in range(start, start + 47 * 60 * MINUTE, 60 * MINUTE)]
+
+    class Opened(Diary):
+        def next(self) -> None:
+            self.opened = self.data1.opened() if len(self.data1) else None
+            super().next()
+
+    data = feed(DELAYED, *source, LIVE, END, timeframe="1h", tz="Europe/Berlin", settled=start)
+    strategy = resampled(data, (DAY, 1), strategy=Opened)
+    days = [page["BTC/USDT 1d"] for page in rounds(strategy) if "BTC/USDT 1d" in page]
+    assert days == [("01 00:00", 23), ("02 00:00", 24)]
+    assert strategy.opened == dt.datetime(2024, 3, 31, 22)
+
+
+def test_a_larger_bar_that_was_held_back_loses_none_of_the_bars_behind_it() -> None:
+    # The other feed has an older bar, so Cerebro takes this feed's bars back for a round.
+    a = feed(DELAYED, *bars(NOON, NOON + 10 * MINUTE), LIVE, END, symbol="A/USDT", settled=NOON)
+    b = feed(DELAYED, bar(NOON + 3 * MINUTE), bar(NOON + 4 * MINUTE), LIVE, END, symbol="B/USDT", settled=NOON + 10**9)
+    late = feed(DELAYED, LIVE, bar(NOON + 2 * MINUTE), END, symbol="C/USDT", settled=NOON + 10**9)
+    cerebro = bt.Cerebro(stdstats=False)
+    for data in (a, b, late):
+        cerebro.adddata(data)
+    cerebro.resampledata(a, timeframe=MIN, compression=5)
+    cerebro.addstrategy(Diary)
+    assert tally(cerebro.run()[0])["A/USDT 5m", 5] == 2
+
+
+def test_a_larger_bar_shown_again_after_an_older_bar_of_another_feed_counts_once() -> None:
+    a = feed(DELAYED, *bars(NOON, NOON + 10 * MINUTE), LIVE, END, symbol="A/USDT", settled=NOON)
+    nothing = [lambda: None] * 8  # asked twice in each of the first four rounds
+    b = feed(LIVE, *nothing, bar(NOON + MINUTE), END, symbol="B/USDT", settled=NOON + 10**9)
+    cerebro = bt.Cerebro(stdstats=False)
+    for data in (a, b):
+        cerebro.adddata(data)
+    cerebro.resampledata(a, timeframe=MIN, compression=5)
+    cerebro.addstrategy(Diary)
+    pages = rounds(cerebro.run()[0])
+    assert pages[4] == {"B/USDT": ("01 12:02", 1)}
+    assert pages[5] == {"A/USDT": ("01 12:05", 1), "A/USDT 5m": ("01 12:05", 5)}
+    assert pages[-1] == {"A/USDT": ("01 12:10", 1), "A/USDT 5m": ("01 12:10", 5)}
+
+
+def test_a_larger_bar_of_a_larger_bar_waits_for_its_last_part() -> None:
+    data = feed(DELAYED, *bars(NOON, NOON + 13 * MINUTE), LIVE, settled=NOON)
+    stream = data.p.stream
+    stream.items.extend([lambda: setattr(stream, "settled", NOON + 15 * MINUTE), lambda: None, lambda: None, END])
+    assert tally(resampled(data, (MIN, 5), (MIN, 15), plain=False))["BTC/USDT 15m", 13] == 1
+
+
+def test_a_larger_bar_waits_for_a_bar_that_align_holds_back() -> None:
+    a = feed(DELAYED, LIVE, *bars(NOON, NOON + 5 * MINUTE), END, symbol="A/USDT", settled=NOON, align=2.0)
+    idle = [lambda: None] * 6
+    source = bars(NOON, NOON + 5 * MINUTE)
+    b = feed(DELAYED, LIVE, *source[:4], *idle, source[4], END, symbol="B/USDT", settled=NOON, align=2.0)
+    cerebro = bt.Cerebro(stdstats=False)
+    for data in (a, b):
+        cerebro.adddata(data)
+    cerebro.resampledata(a, timeframe=MIN, compression=5)
+    cerebro.addstrategy(Diary)
+    volumes = {name: volume for name, (_, volume) in rounds(cerebro.run()[0])[-1].items()}
+    assert volumes == {"A/USDT": 1, "B/USDT": 1, "A/USDT 5m": 5}
+
+
+def test_a_second_run_groups_as_the_first_did() -> None:
+    source = bars(NOON, NOON + 13 * MINUTE)
+    data = live_feed(source, 5)
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(data)
+    cerebro.resampledata(data, timeframe=MIN, compression=5)
+    cerebro.addstrategy(Diary)
+    first = cerebro.run()[0].pages
+    data.p.stream = live_feed(source, 5).p.stream
+    assert cerebro.run()[0].pages == first
+
+
+def test_replay_shows_each_larger_bar_growing() -> None:
+    class Growing(bt.Strategy):
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, float]] = []
+
+        def next(self) -> None:
+            self.seen.append((len(self), self.data.volume[0]))
+
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.replaydata(live_feed(bars(NOON, NOON + 10 * MINUTE), 4), timeframe=MIN, compression=5)
+    cerebro.addstrategy(Growing)
+    assert cerebro.run()[0].seen == [(1, v) for v in (1, 2, 3, 4, 5)] + [(2, v) for v in (1, 2, 3, 4, 5)]

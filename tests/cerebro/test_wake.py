@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import threading
+
+import backtrader as bt
+
+from btfeeds.cerebro import wake as wake_module
+from btfeeds.cerebro.wake import Seat, Wake, wake_of
+from btfeeds.clock import ManualClock
+from btfeeds.live.items import Delivery
+from btfeeds.market import Timeframe
+from tests.fakes import MINUTE, NOON, FakeStream, bar
+
+
+def seat(settled: int = NOON, *, align: float = 0.0, timeframe: str = "1m", live: bool = True) -> Seat:
+    stream = FakeStream(settled=settled, timeframe=timeframe)
+    stream.live = live
+    made = Seat(stream, Timeframe.parse(timeframe), ManualClock(NOON), round(align * 1000))
+    made.in_history = not live
+    return made
+
+
+def table(*seats: Seat) -> Wake:
+    wake = Wake()
+    for one in seats:
+        wake.join(one)
+    return wake
+
+
+def never() -> bool:
+    return False
+
+
+def hold(one: Seat, open_time: int) -> None:
+    """The seat took a bar from its stream."""
+    one.held = Delivery(bar(open_time), "live")
+    one.stream.settled = one.timeframe.close(open_time)
+
+
+def test_only_one_feed_waits_in_a_round() -> None:
+    a, b = seat(), seat()
+    wake = table(a, b)
+    wake.ask(a)
+    assert wake.wait(a, 0.0, never)
+    wake.ask(b)
+    assert not wake.wait(b, 3600, never)
+
+
+def test_nobody_waits_once_something_was_delivered() -> None:
+    a, b = seat(), seat()
+    wake = table(a, b)
+    wake.ask(a)
+    wake.delivered = True
+    wake.ask(b)
+    assert not wake.wait(b, 3600, never)
+
+
+def test_a_new_round_begins_with_the_first_feed() -> None:
+    a, b = seat(), seat()
+    wake = table(a, b)
+    assert [wake.ask(one) for one in (a, b, a, b)] == [True, False, True, False]
+
+
+def test_nobody_waits_while_another_feed_has_something() -> None:
+    a, b = seat(), seat()
+    wake = table(a, b)
+    b.stream.items.append(bar(NOON))
+    wake.ask(a)
+    assert not wake.wait(a, 3600, never)
+
+
+def test_a_push_ends_the_wait_of_any_feed() -> None:
+    a, b = seat(), seat()
+    wake = table(a, b)
+    wake.ask(a)
+    thread = threading.Thread(target=wake.push)
+    thread.start()
+    assert wake.wait(a, 3600, never)
+    thread.join()
+
+
+def test_a_push_before_the_wait_is_not_lost() -> None:
+    a = seat()
+    wake = table(a)
+    wake.push()
+    wake.ask(a)
+    assert wake.wait(a, 3600, never)
+
+
+def test_a_stopped_run_does_not_wait() -> None:
+    a = seat()
+    wake = table(a)
+    wake.ask(a)
+    assert wake.wait(a, 3600, lambda: True)
+
+
+def test_a_deadline_of_any_stream_ends_the_wait() -> None:
+    a, b = seat(), seat()
+    b.stream.deadline = NOON + 10
+    wake = table(a, b)
+    wake.ask(a)
+    assert wake.wait(a, 3600, never)
+
+
+def test_the_end_of_a_hold_ends_the_wait() -> None:
+    a, b = seat(align=2), seat(align=2)
+    a.clock.speed = 1000.0
+    wake = table(a, b)
+    hold(a, NOON)
+    wake.ask(b)
+    assert wake.must_hold(a)
+    assert wake.wait(b, 3600, never)
+
+
+def test_a_single_feed_never_holds_its_bars() -> None:
+    a = seat(align=2)
+    hold(a, NOON)
+    assert not table(a).must_hold(a)
+
+
+def test_without_align_a_live_bar_does_not_wait() -> None:
+    a, b = seat(), seat()
+    hold(a, NOON)
+    assert not table(a, b).must_hold(a)
+
+
+def test_with_align_a_bar_waits_for_the_bar_of_the_same_instant() -> None:
+    a, b = seat(align=2), seat(align=2)
+    wake = table(a, b)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    hold(b, NOON)
+    assert not wake.must_hold(a)
+    assert not wake.must_hold(b)
+
+
+def test_with_align_a_bar_waits_no_longer_than_that() -> None:
+    a, b = seat(align=2), seat(align=2)
+    wake = table(a, b)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    a.clock.sleep(1_999)
+    assert wake.must_hold(a)
+    a.clock.sleep(1)
+    assert not wake.must_hold(a)
+
+
+def test_the_bars_of_one_instant_share_one_time_limit() -> None:
+    clock = ManualClock(NOON)
+    a, b, c = seat(align=2), seat(align=2), seat(align=2)
+    a.clock = b.clock = c.clock = clock
+    wake = table(a, b, c)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    clock.advance(1_500)
+    hold(b, NOON)
+    assert wake.must_hold(b)
+    clock.advance(500)
+    assert not wake.must_hold(b)
+
+
+def test_with_align_a_bar_that_will_never_come_is_not_waited_for() -> None:
+    a, b = seat(align=2), seat(NOON + MINUTE, align=2)
+    hold(a, NOON)
+    assert not table(a, b).must_hold(a)
+
+
+def test_with_align_a_feed_that_is_not_live_is_not_waited_for() -> None:
+    a, b = seat(align=2), seat(align=2)
+    b.stream.live = False
+    hold(a, NOON)
+    assert not table(a, b).must_hold(a)
+
+
+def test_an_hour_is_waited_for_only_where_it_ends() -> None:
+    a, b = seat(align=2), seat(NOON, align=2, timeframe="1h")
+    wake = table(a, b)
+    hold(a, NOON)
+    assert not wake.must_hold(a)
+    hold(a, NOON + 59 * MINUTE)
+    assert wake.must_hold(a)
+
+
+def test_no_history_runs_ahead_of_another() -> None:
+    a, b = seat(live=False), seat(live=False)
+    wake = table(a, b)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    hold(b, NOON)
+    assert not wake.must_hold(a)
+
+
+def test_a_history_that_does_not_move_is_waited_for_until_patience_ends(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    a, b = seat(live=False), seat(live=False)
+    wake = table(a, b)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    monkeypatch.setattr(wake_module, "PATIENCE_S", -1.0)
+    assert not wake.must_hold(a)
+
+
+def test_a_feed_that_has_ended_is_not_waited_for() -> None:
+    a, b = seat(live=False), seat(live=False)
+    b.stream.finished = True
+    hold(a, NOON)
+    assert not table(a, b).must_hold(a)
+
+
+def test_each_cerebro_has_one_wake() -> None:
+    one, other = bt.Cerebro(), bt.Cerebro()
+    assert wake_of(one) is wake_of(one)
+    assert wake_of(one) is not wake_of(other)
+
+
+def test_a_stream_that_gave_all_is_left_alone_until_something_comes() -> None:
+    quiet = seat()
+    assert quiet.pull() is None and quiet.resting
+    quiet.stream.push(bar(NOON))
+    assert not quiet.resting
+    assert quiet.pull() == Delivery(bar(NOON), "live")
+    assert not quiet.resting, "LIVE may follow a bar, so one more pull is due"
+
+
+def test_a_stream_that_gave_all_is_pulled_again_when_its_deadline_has_passed() -> None:
+    quiet = seat()
+    quiet.stream.deadline = NOON + 5_000
+    quiet.pull()
+    assert quiet.resting
+    quiet.clock.advance(5_000)
+    assert not quiet.resting
+
+
+def test_a_deadline_that_moved_is_noticed_before_the_next_wait() -> None:
+    quiet = seat()
+    quiet.pull()
+    quiet.stream.deadline = NOON
+    wake = table(quiet)
+    wake.ask(quiet)
+    assert wake.wait(quiet, 3600, never), "the passed deadline ends the wait"
+    assert not quiet.resting
+
+
+def test_the_last_live_bar_of_all_waits_for_the_others_too() -> None:
+    a, b = seat(align=2.0), seat(align=2.0)
+    a.stream.live = False  # its stream has reached the end of the asked range
+    hold(a, NOON)
+    assert table(a, b).must_hold(a)

@@ -1,0 +1,59 @@
+"""`btfeeds demo`, three times as fast: faults strike, the strategy trades, and the verdict tells the truth."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from btfeeds.cli import app, demo
+from btfeeds.simulator.faults import parse
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "SPEED", 270.0)
+
+
+def test_every_fault_strikes_within_the_run() -> None:
+    names = [parse(fault).name for fault in demo.FAULTS]
+    assert {"cut", "duplicate", "mute"} <= set(names)
+    assert all(parse(fault).when < demo.LIVE * 60_000 for fault in demo.FAULTS)
+
+
+def test_it_is_over_within_a_minute() -> None:
+    assert (demo.LIVE + demo._GRACE) * 60 / 90.0 < 40
+
+
+@pytest.mark.slow
+def test_the_verdict_is_good_and_what_was_met_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app._run(["demo", "--json", "--seed", "11", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    verdict = json.loads(out)
+    assert len(out.splitlines()) == 1
+    assert (verdict["ok"], verdict["venue"], verdict["delivered"]) == (True, 1_500, 1_500)
+    assert (verdict["missing"], verdict["duplicate"], verdict["unfinished"], verdict["seed"]) == (0, 0, 0, 11)
+    assert verdict["reconnects"] >= 3
+    assert verdict["trades"] > 0
+    assert json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8")) == verdict
+    with open(tmp_path / "bars.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({(row["symbol"], row["open_time"]) for row in rows}) == len(rows) >= 1_500
+    assert {row["source"] for row in rows} == {"history", "live", "backfill"}
+    with open(tmp_path / "trades.csv", encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == verdict["trades"]
+    with open(tmp_path / "statuses.csv", encoding="utf-8", newline="") as file:
+        assert {"LIVE", "CONNBROKEN", "DISCONNECTED"} <= {row["status"] for row in csv.DictReader(file)}
+
+
+@pytest.mark.slow
+def test_the_naive_feed_fails_and_the_command_says_that_this_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app._run(["demo", "--naive"]) == 1
+    *_, said, verdict = capsys.readouterr().out.splitlines()
+    assert "naive feed, as you asked" in said
+    assert verdict.startswith("VERDICT") and verdict.endswith("BROKEN")
+    assert all(f"{fault} 0" not in verdict for fault in ("missing", "duplicate", "unfinished"))

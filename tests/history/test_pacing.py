@@ -1,0 +1,67 @@
+"""The budget of one host."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from btfeeds.history.pacing import Pacer
+
+
+def test_the_budget_is_spent_and_comes_back_after_a_minute() -> None:
+    pacer = Pacer(10)
+    assert pacer.take(6, 0) == 0
+    assert pacer.take(4, 1_000) == 0
+    assert pacer.take(1, 2_000) == 58_000
+    assert pacer.take(1, 60_000) == 0
+
+
+def test_a_request_that_costs_more_than_everything_goes_alone() -> None:
+    pacer = Pacer(10)
+    assert pacer.take(20, 0) == 0
+    assert pacer.take(20, 1) == 59_999
+
+
+def test_what_others_spent_at_our_address_counts() -> None:
+    pacer = Pacer(10)
+    pacer.take(2, 0)
+    pacer.learn(9, 1_000)
+    assert pacer.take(1, 2_000) == 0
+    assert pacer.take(1, 2_000) > 0
+
+
+def test_a_count_below_our_own_changes_nothing() -> None:
+    pacer = Pacer(10)
+    pacer.take(8, 0)
+    pacer.learn(1, 1_000)
+    assert pacer.take(2, 1_000) == 0
+    assert pacer.take(1, 1_000) > 0
+
+
+def test_nothing_is_sent_before_the_deadline() -> None:
+    pacer = Pacer(10)
+    pacer.hold(5_000.5, 0)
+    assert pacer.take(1, 0) == 5_001
+    assert pacer.take(1, 5_000) == 1
+    assert pacer.take(1, 5_001) == 0
+
+
+def test_a_shorter_deadline_does_not_replace_a_longer_one() -> None:
+    pacer = Pacer(10)
+    pacer.hold(9_000, 0, ban=True)
+    pacer.hold(1_000, 0)
+    assert (pacer.take(1, 0), pacer.banned) == (9_000, True)
+    assert (pacer.take(1, 9_000), pacer.banned) == (0, False)
+
+
+@given(st.lists(st.tuples(st.integers(1, 10), st.integers(0, 20_000)), min_size=1, max_size=60))
+def test_no_minute_ever_holds_more_than_the_budget(asked: list[tuple[int, int]]) -> None:
+    pacer, now = Pacer(10), 0
+    spent: list[tuple[int, int]] = []
+    for weight, pause in asked:
+        now += pause
+        while wait := pacer.take(weight, now):
+            now += wait
+        spent.append((now, weight))
+    for start, _ in spent:
+        assert sum(weight for time, weight in spent if start <= time < start + 60_000) <= 10

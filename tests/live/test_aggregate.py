@@ -1,0 +1,150 @@
+"""Bars from trades: which trade belongs where, and which bar can be trusted."""
+
+from __future__ import annotations
+
+import pytest
+
+from btfeeds.history.ranges import merge
+from btfeeds.live.aggregate import TradeBars, bars_from_trades
+from btfeeds.market import Bar, Timeframe, TimeRange, Trade
+
+MINUTE = Timeframe.parse("1m")
+
+
+def feed(*trades: Trade) -> list[Bar]:
+    bars = TradeBars(MINUTE)
+    return [bar for trade in trades if (bar := bars.add(trade))]
+
+
+def test_the_first_trade_of_a_later_minute_closes_the_one_before() -> None:
+    assert feed(
+        Trade(59_000, 9.0, 1.0, 1),
+        Trade(60_000, 10.0, 0.1, 2),
+        Trade(61_000, 12.0, 0.2, 3, 4),
+        Trade(119_999, 11.0, 0.3, 4),
+        Trade(120_000, 7.0, 1.0, 5),
+    ) == [Bar(60_000, 10.0, 12.0, 10.0, 11.0, 0.6, 6)]
+
+
+def test_the_bar_under_way_at_the_beginning_is_left_out() -> None:
+    assert feed(Trade(30_000, 9.0, 1.0, 1), Trade(60_000, 10.0, 1.0, 2)) == []
+
+
+def test_a_minute_without_trades_gives_no_bar() -> None:
+    got = feed(Trade(1, 9.0, 1.0, 1), Trade(60_000, 10.0, 1.0, 2), Trade(240_000, 11.0, 1.0, 3))
+    assert [bar.open_time for bar in got] == [60_000]
+
+
+def test_after_a_break_the_bars_under_way_are_not_trusted() -> None:
+    bars = TradeBars(MINUTE)
+    for trade in (Trade(1, 9.0, 1.0, 1), Trade(60_000, 10.0, 1.0, 2)):
+        assert bars.add(trade) is None
+    bars.broken()
+    assert bars.add(Trade(125_000, 10.0, 1.0, 9)) is None, "minute 1 lacks its end"
+    assert bars.add(Trade(180_000, 10.0, 1.0, 10)) is None, "minute 2 may lack its beginning"
+    assert bars.add(Trade(240_000, 10.0, 1.0, 11)) == Bar(180_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
+
+
+def test_a_jump_in_the_numbering_distrusts_the_bars_on_both_sides() -> None:
+    bars = TradeBars(MINUTE)
+    got = [
+        bars.add(trade)
+        for trade in (
+            Trade(1, 9.0, 1.0, 1),
+            Trade(60_000, 9.0, 1.0, 2),
+            Trade(120_000, 9.0, 1.0, 4),
+            Trade(180_000, 9.0, 1.0, 5),
+            Trade(240_000, 9.0, 1.0, 6),
+        )
+    ]
+    assert [bar.open_time if bar else None for bar in got] == [None, None, None, None, 180_000]
+    assert bars.lost == 1
+
+
+def test_the_venues_last_number_tells_of_a_lost_trade() -> None:
+    bars = TradeBars(MINUTE)
+    for trade in (Trade(1, 9.0, 1.0, 1), Trade(60_000, 9.0, 1.0, 2)):
+        bars.add(trade)
+    bars.seen(2)
+    bars.seen(3)
+    assert bars.lost == 1
+    assert bars.add(Trade(120_000, 9.0, 1.0, 4)) is None, "minute 1 lacks trade 3"
+
+
+def test_a_trade_that_comes_twice_counts_once() -> None:
+    got = feed(
+        Trade(1, 9.0, 1.0, 1), Trade(60_000, 9.0, 1.0, 2), Trade(60_000, 9.0, 1.0, 2), Trade(120_000, 9.0, 1.0, 3)
+    )
+    assert got[0].volume == 1.0
+
+
+def test_a_trade_of_a_closed_minute_is_late_and_left_out() -> None:
+    bars = TradeBars(MINUTE)
+    for trade in (Trade(1, 9.0, 1.0), Trade(60_000, 9.0, 1.0), Trade(50_000, 99.0, 1.0)):
+        bars.add(trade)
+    assert bars.late == 1
+    assert bars.add(Trade(120_000, 9.0, 1.0)) == Bar(60_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)
+
+
+def test_volumes_add_up_as_decimals_do() -> None:
+    trades = [Trade(60_000 + i, 1.0, 0.1) for i in range(10)]
+    assert bars_from_trades(trades, MINUTE)[0].volume == 1.0
+
+
+def test_history_of_trades_gives_every_bucket() -> None:
+    trades = [Trade(30_000, 1.0, 1.0), Trade(60_000, 2.0, 1.0), Trade(61_000, 3.0, 1.0)]
+    assert bars_from_trades(trades, MINUTE) == [
+        Bar(0, 1.0, 1.0, 1.0, 1.0, 1.0, 1),
+        Bar(60_000, 2.0, 3.0, 2.0, 3.0, 2.0, 2),
+    ]
+
+
+def test_seven_minute_bars_lie_on_the_epochs_grid() -> None:
+    seven = Timeframe.parse("7m")
+    assert [bar.open_time for bar in bars_from_trades([Trade(419_999, 1.0, 1.0), Trade(420_000, 1.0, 1.0)], seven)] == [
+        0,
+        420_000,
+    ]
+
+
+def test_behind_a_frame_that_could_not_be_read_trades_without_numbers_are_not_trusted() -> None:
+    bars = TradeBars(Timeframe.parse("1m"))
+    trades = [Trade(minute * 60_000, 10.0, 1.0) for minute in range(5)]
+    assert [bars.add(trade) for trade in trades[:3]] == [None, None, Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
+    bars.doubt()
+    assert [bars.add(trade) for trade in trades[3:]] == [None, None]
+    assert bars.add(Trade(300_000, 10.0, 1.0)) == Bar(240_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
+
+
+def test_behind_a_frame_that_could_not_be_read_the_next_number_tells_whether_a_trade_is_lost() -> None:
+    bars = TradeBars(Timeframe.parse("1m"))
+    for number in range(2):
+        bars.add(Trade(number * 60_000, 10.0, 1.0, number))
+    bars.doubt()
+    assert bars.add(Trade(120_000, 10.0, 1.0, 2)) == Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
+
+
+def test_where_numbers_have_holes_a_jump_is_no_loss_and_what_comes_twice_counts_once() -> None:
+    bars = TradeBars(Timeframe.parse("1m"), counted=False)
+    trades = [Trade(0, 10.0, 1.0, 5), Trade(60_000, 10.0, 1.0, 90), Trade(60_500, 12.0, 2.0, 410)]
+    assert [bars.add(trade) for trade in [*trades, *trades]] == [None] * 6
+    assert bars.add(Trade(120_000, 11.0, 1.0, 411)) == Bar(60_000, 10.0, 12.0, 10.0, 12.0, 3.0, 2)
+    assert bars.lost == 0
+
+
+@pytest.mark.parametrize(("timeframe", "opens"), [("45s", [45_000, 90_000]), ("7m", [420_000, 840_000])])
+def test_timeframes_no_venue_has_are_made_of_trades(timeframe: str, opens: list[int]) -> None:
+    bars = TradeBars(Timeframe.parse(timeframe))
+    step = opens[0]
+    made = [bars.add(Trade(number * step // 3, 10.0 + number % 3, 0.1, number)) for number in range(10)]
+    assert [bar for bar in made if bar] == [Bar(time, 10.0, 12.0, 10.0, 12.0, 0.3, 3) for time in opens]
+
+
+@pytest.mark.parametrize("timeframe", ["45s", "7m", "90s"])
+def test_bars_of_trades_equal_those_that_history_merges_from_seconds(timeframe: str) -> None:
+    frame = Timeframe.parse(timeframe)
+    trades = [Trade(n * 700, 100.0 + n * 7 % 13 / 10, 0.1 + n % 3 / 10, n) for n in range(1, 3_000)]
+    made = TradeBars(frame)
+    streamed = [bar for trade in trades if (bar := made.add(trade))]
+    span = TimeRange(streamed[0].open_time, frame.close(streamed[-1].open_time))
+    assert streamed == merge(bars_from_trades(trades, Timeframe.parse("1s")), frame, span)

@@ -1,0 +1,88 @@
+"""History is asked on other threads; every question ends with a done answer or a failure."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+from btfeeds.clock import ManualClock
+from btfeeds.errors import VenueUnavailable
+from btfeeds.history.downloader import Page
+from btfeeds.live.backfill import Backfill
+from btfeeds.live.items import Ask
+from btfeeds.live.ring import Answer, Failure
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+
+M = 60_000
+BTC = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+ASK = Ask(1, TimeRange(0, 4 * M), "history")
+
+
+def bar(minute: int) -> Bar:
+    return Bar(minute * M, 1.0, 2.0, 0.5, 1.5, 1.0)
+
+
+class Fake:
+    """A downloader with two pages, or an error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.threads: set[str] = set()
+        self.closed = False
+
+    def pages(
+        self, symbol: str, timeframe: Timeframe, span: TimeRange, cancelled: Callable[[], bool]
+    ) -> Iterator[Page]:
+        self.threads.add(threading.current_thread().name)
+        yield Page(TimeRange(0, 2 * M), [bar(0), bar(1)], 120_500)
+        if self.error:
+            raise self.error
+        yield Page(TimeRange(2 * M, 4 * M), [bar(3)])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def ask(downloader: Fake, cancelled: Callable[[], bool] = lambda: False) -> list[Answer | Failure]:
+    replies: queue.Queue[Answer | Failure] = queue.Queue()
+    backfill = Backfill(downloader, ManualClock(7))  # type: ignore[arg-type]
+    backfill.ask(BTC, ASK, replies.put, cancelled)
+    got = [replies.get(timeout=10)]
+    while isinstance(got[-1], Answer) and not got[-1].done and not cancelled():
+        got.append(replies.get(timeout=10))
+    backfill.close(5)
+    return got
+
+
+def test_pages_come_as_answers_and_the_last_one_is_done() -> None:
+    assert ask(Fake()) == [
+        Answer(ASK, TimeRange(0, 2 * M), (bar(0), bar(1)), False, 120_500, 7),
+        Answer(ASK, TimeRange(2 * M, 4 * M), (bar(3),), False, 0, 7),
+        Answer(ASK, TimeRange(4 * M, 4 * M), (), True),
+    ]
+
+
+def test_an_error_of_the_venue_is_a_failure_after_the_good_pages() -> None:
+    error = VenueUnavailable("503")
+    assert ask(Fake(error))[-1] == Failure(ASK, error)
+
+
+def test_an_error_of_ours_is_a_failure_too() -> None:
+    last = ask(Fake(ZeroDivisionError("oops")))[-1]
+    assert isinstance(last, Failure) and not last.error.fatal
+
+
+def test_nothing_runs_on_the_asking_thread_and_threads_end_on_close() -> None:
+    downloader = Fake()
+    ask(downloader)
+    assert downloader.threads == {"btfeeds-toy-history-1"} and downloader.closed
+    assert not any(thread.name.startswith("btfeeds-toy-history") for thread in threading.enumerate())
+
+
+def test_a_question_nobody_waits_for_is_not_asked() -> None:
+    downloader = Fake()
+    backfill = Backfill(downloader, ManualClock(7))  # type: ignore[arg-type]
+    backfill.ask(BTC, ASK, lambda answer: None, lambda: True)
+    backfill.close(5)
+    assert downloader.threads == set()

@@ -1,0 +1,31 @@
+"""Corrections are noticed among the last delivered bars."""
+
+from __future__ import annotations
+
+from btfeeds.live.memory import Memory
+from btfeeds.market import Bar
+
+
+def bar(minute: int, close: float = 1.5, trades: int = 3) -> Bar:
+    return Bar(minute * 60_000, 1.0, 2.0, 0.5, close, 1.0, trades)
+
+
+def test_a_changed_bar_gives_the_old_one_and_is_remembered() -> None:
+    memory = Memory()
+    memory.add(bar(1))
+    assert memory.correct(bar(1, close=1.25)) == bar(1)
+    assert memory.correct(bar(1, close=1.25)) is None
+
+
+def test_the_same_bar_is_no_correction_even_if_the_count_of_trades_is_not_told() -> None:
+    memory = Memory()
+    memory.add(bar(1))
+    assert memory.correct(bar(1, trades=-1)) is None
+
+
+def test_a_bar_that_is_long_gone_cannot_be_compared() -> None:
+    memory = Memory()
+    for minute in range(17):
+        memory.add(bar(minute))
+    assert memory.correct(bar(0, close=9.0)) is None
+    assert memory.last == bar(16)

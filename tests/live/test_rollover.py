@@ -1,0 +1,53 @@
+"""Bars close when a later one begins."""
+
+from __future__ import annotations
+
+from btfeeds.live.rollover import RollOver
+from btfeeds.market import Bar, Timeframe
+
+MINUTE = Timeframe.parse("1m")
+
+
+def bar(minute: int, close: float = 1.5, volume: float = 1.0) -> Bar:
+    return Bar(minute * 60_000, 1.0, 2.0, 0.5, close, volume)
+
+
+def test_the_last_word_about_a_bar_is_given_when_a_later_one_begins() -> None:
+    rolling = RollOver(MINUTE)
+    assert rolling.update(bar(1, 1.1)) == (None, None)
+    assert rolling.update(bar(1, 1.2)) == (None, None)
+    assert rolling.update(bar(2)) == (bar(1, 1.2), None)
+
+
+def test_behind_a_silence_history_is_asked_for_the_last_word() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(1))
+    assert rolling.update(bar(5)) == (None, None)
+    assert rolling.update(bar(6)) == (bar(5), None)
+
+
+def test_of_two_connections_the_one_that_lags_does_not_take_anything_back() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(1, 1.2, volume=2.0))
+    rolling.update(bar(1, 1.1, volume=1.0))
+    assert rolling.update(bar(2)) == (bar(1, 1.2, volume=2.0), None)
+
+
+def test_what_was_held_at_a_break_is_never_given() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(1))
+    rolling.broken()
+    assert rolling.update(bar(2)) == (None, None)
+
+
+def test_word_about_an_older_bar_is_a_correction() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(2))
+    assert rolling.update(bar(1, 1.4)) == (None, bar(1, 1.4))
+
+
+def test_of_a_stream_that_was_mute_only_bars_that_open_later_are_given() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(1))
+    rolling.distrust(110_000)
+    assert [rolling.update(bar(minute)) for minute in (2, 3, 4)] == [(None, None), (None, None), (bar(3), None)]

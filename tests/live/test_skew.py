@@ -1,0 +1,73 @@
+"""The venue's lead, from event times."""
+
+from __future__ import annotations
+
+from btfeeds.live.skew import Skew
+
+
+def test_a_frame_that_was_under_way_for_a_moment_is_no_skew() -> None:
+    skew = Skew()
+    skew.sample(1_000, 1_100)
+    assert skew.value == 0
+
+
+def test_the_largest_lead_counts_at_once() -> None:
+    skew = Skew()
+    skew.sample(1_000, 1_100)
+    skew.sample(5_000, 1_200)
+    skew.sample(3_000, 1_300)
+    assert skew.value == 3_800
+
+
+def test_a_clock_of_ours_that_is_ahead_is_noticed_with_the_first_frame() -> None:
+    skew = Skew()
+    skew.sample(100_000, 130_050)
+    assert skew.value == -30_050
+    skew.sample(101_000, 131_020)
+    assert skew.value == -30_020, "a quicker frame is a better sample"
+
+
+def test_an_old_lead_is_forgotten_after_two_windows() -> None:
+    skew = Skew(window_ms=1_000)
+    skew.sample(109_000, 100_000)
+    for now in range(101_000, 104_000, 500):
+        skew.sample(now, now)
+    assert skew.value == 0
+
+
+def test_a_frame_from_far_in_the_venues_future_is_not_plausible() -> None:
+    skew = Skew()
+    assert skew.plausible(130_000, 100_000) and not skew.plausible(130_001, 100_000)
+    skew.sample(170_000, 100_000)
+    assert skew.plausible(200_000, 100_000), "our clock is 70 s behind"
+
+
+def test_a_late_first_frame_does_not_make_punctual_ones_implausible() -> None:
+    skew = Skew()
+    skew.sample(60_000, 100_000)
+    assert skew.plausible(100_000, 100_000)
+    skew.sample(100_000, 100_000)
+    assert skew.value == 0
+
+
+def test_once_the_skew_is_known_a_leap_away_from_it_is_not_plausible() -> None:
+    skew = Skew()
+    skew.sample_date(10_000, 100_000)
+    assert skew.value == -90_000
+    assert skew.plausible(40_000, 100_000) and not skew.plausible(40_001, 100_000)
+
+
+def test_five_doubtful_frames_in_a_row_are_believed() -> None:
+    skew = Skew()
+    skew.sample_date(10_000, 100_000)
+    assert [skew.plausible(100_000 + number, 100_000 + number) for number in range(5)] == [False] * 4 + [True]
+    skew.sample(100_005, 100_005)
+    assert skew.value == 0 and skew.plausible(100_006, 100_006)
+
+
+def test_the_whole_seconds_of_a_date_are_no_skew_but_minutes_are() -> None:
+    skew = Skew()
+    skew.sample_date(100_000, 101_400)
+    assert skew.value == 0
+    skew.sample_date(100_000, 30_000)
+    assert skew.value == 70_000

@@ -1,0 +1,245 @@
+"""A stream from end to end: a real socket, history from a stand-in, pulled as a strategy would."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from btfeeds.clock import Clock, ManualClock
+from btfeeds.errors import UnknownSymbol
+from btfeeds.history.downloader import Page
+from btfeeds.live.items import Delivery, Notice
+from btfeeds.live.stream import Stream, omits_empty
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from tests.live.scripted import Bell, Peer, Scripted
+from tests.live.toy import Toy
+
+M = 60_000
+NOW = 100 * M + 1_000
+
+
+def bar(minute: int) -> Bar:
+    return Bar(minute * M, 1.0, 2.0, 0.5, 1.5, 1.0)
+
+
+class History:
+    """Has every minute that has closed by the clock, or fails with `error`."""
+
+    def __init__(self, clock: Clock, error: Exception | None = None) -> None:
+        self.clock = clock
+        self.error = error
+        self.asked: list[TimeRange] = []
+        self.threads: set[str] = set()
+
+    def pages(
+        self, symbol: str, timeframe: Timeframe, span: TimeRange, cancelled: Callable[[], bool]
+    ) -> Iterator[Page]:
+        self.asked.append(span)
+        self.threads.add(threading.current_thread().name)
+        if self.error:
+            raise self.error
+        end = min(span.end, timeframe.floor(self.clock.now()))
+        yield Page(TimeRange(span.start, end), [bar(time // M) for time in timeframe.opens(TimeRange(span.start, end))])
+
+    def close(self) -> None:
+        pass
+
+
+class Reader:
+    """Pulls on the test's thread and remembers what it got."""
+
+    def __init__(self, stream: Stream, bell: Bell) -> None:
+        self.stream = stream
+        self.bell = bell
+        self.got: list[object] = []
+
+    def read(self) -> list[object]:
+        while (item := self.stream.pull()) is not None:
+            if isinstance(item, Delivery):
+                self.got.append((item.bar.open_time // M, item.source))
+            else:
+                self.got.append(item.status.name)
+        return self.got
+
+    def until(self, last: object) -> list[object]:
+        self.bell.until(lambda: last in self.read())
+        return self.got
+
+
+@contextmanager
+def reading(
+    script: Callable[[Peer], None],
+    *,
+    start: int | None = 97,
+    error: Exception | None = None,
+    timeframe: str = "1m",
+    **settings: object,
+) -> Iterator[tuple[Reader, History, ManualClock]]:
+    clock, bell = ManualClock(NOW), Bell()
+    history = History(clock, error)
+    with Scripted(script) as server:
+        stream = Stream(
+            Toy(stream_url=server.url),
+            Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse(timeframe)),
+            clock=clock,
+            start=None if start is None else start * M,
+            downloader=lambda: history,  # type: ignore[arg-type,return-value]
+            backoff_ms=(0,),
+            **settings,  # type: ignore[arg-type]
+        )
+        stream.open(bell.ring)
+        try:
+            yield Reader(stream, bell), history, clock
+        finally:
+            stream.close()
+
+
+def say(peer: Peer, channel: str, minute: int) -> None:
+    peer.say(bar=[channel, minute * M, 1.0, 2.0, 0.5, 1.5, 1.0])
+
+
+def test_history_comes_first_then_live_and_the_words_stand_in_their_places() -> None:
+    go = threading.Event()
+
+    def script(peer: Peer) -> None:
+        channel = peer.acknowledge()[0]
+        go.wait(10)
+        say(peer, channel, 100)
+        peer.stay()
+
+    with reading(script) as (reader, _, clock):
+        reader.until("LIVE")
+        clock.set(101 * M + 50)
+        go.set()
+        assert reader.until((100, "live")) == [
+            "DELAYED", (97, "history"), (98, "history"), (99, "history"), "LIVE", (100, "live"),
+        ]  # fmt: skip
+
+
+def test_after_a_cut_the_missing_bars_come_from_history() -> None:
+    cut, again = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        if peer.number > 1:
+            again.wait(10)
+        peer.acknowledge()
+        if peer.number == 1:
+            cut.wait(10)
+            peer.cut()
+        peer.stay()
+
+    with reading(script) as (reader, history, clock):
+        reader.until("LIVE")
+        cut.set()
+        reader.until("CONNBROKEN")
+        clock.set(103 * M + 20)
+        again.set()
+        got = reader.until((102, "backfill"))
+        assert got[got.index("CONNBROKEN") :][:6] == [
+            "CONNBROKEN", "CONNECTED", "DELAYED", (100, "backfill"), (101, "backfill"), (102, "backfill"),
+        ]  # fmt: skip
+        assert history.threads == {"btfeeds-toy-history-1"}, "never on the thread that pulls"
+
+
+def test_without_history_the_bars_begin_with_the_one_under_way() -> None:
+    go = threading.Event()
+
+    def script(peer: Peer) -> None:
+        channel = peer.acknowledge()[0]
+        go.wait(10)
+        say(peer, channel, 100)
+        peer.stay()
+
+    with reading(script, start=None) as (reader, history, clock):
+        reader.until("LIVE")
+        clock.set(101 * M + 50)
+        go.set()
+        assert reader.until((100, "live")) == ["DELAYED", "LIVE", (100, "live")]
+        assert history.asked == [TimeRange(99 * M, 100 * M)], "one bar was asked for, to check the symbol"
+
+
+def test_an_unknown_symbol_ends_with_an_error_to_read() -> None:
+    error = UnknownSymbol("no such symbol")
+    with reading(Peer.stay, error=error) as (reader, _, _clock):
+        assert reader.until("DISCONNECTED") == ["DELAYED", "NOTSUBSCRIBED", "DISCONNECTED"]
+        assert reader.stream.error is error and reader.stream.finished
+
+
+def test_a_timeframe_nobody_can_give_is_refused_at_once() -> None:
+    with reading(Peer.stay, timeframe="45s") as (reader, _, _clock):
+        assert reader.read() == ["NOTSUPPORTED_TF", "DISCONNECTED"]
+
+
+def test_a_full_ring_loses_nothing() -> None:
+    go = threading.Event()
+
+    def script(peer: Peer) -> None:
+        channel = peer.acknowledge()[0]
+        go.wait(10)
+        for minute in range(100, 120):
+            say(peer, channel, minute)
+        peer.stay()
+
+    with reading(script, capacity=3) as (reader, _, clock):
+        reader.until("LIVE")
+        clock.set(120 * M + 50)
+        go.set()
+        reader.bell.until(lambda: reader.stream._ring.overflows == 17)
+        got = reader.until((119, "live"))
+        assert [item[0] for item in got if isinstance(item, tuple)] == list(range(97, 120))
+        assert reader.stream.summary.delivered == 23
+
+
+def test_close_is_prompt_idempotent_and_leaves_no_thread() -> None:
+    with reading(Peer.stay) as (reader, _, _clock):
+        reader.until("LIVE")
+        reader.stream.close()
+        reader.stream.close()
+        assert reader.until("DISCONNECTED")[-1] == "DISCONNECTED"
+        reader.bell.until(lambda: not any(t.name.startswith("btfeeds-toy") for t in threading.enumerate()))
+
+
+def test_settled_tells_which_bars_are_final() -> None:
+    with reading(Peer.stay) as (reader, _, _clock):
+        assert isinstance(reader.stream.pull(), Notice)
+        assert reader.stream.settled == 97 * M
+        reader.until("LIVE")
+        assert reader.stream.settled == 100 * M and reader.stream.live
+
+
+def test_two_streams_of_a_venue_share_one_socket() -> None:
+    clock, bell = ManualClock(NOW), Bell()
+    history = History(clock)
+    with Scripted(Peer.stay) as server:
+        venue = Toy(stream_url=server.url)
+        streams = [
+            Stream(
+                venue,
+                Subscription("toy", Symbol(symbol), Timeframe.parse("1m")),
+                clock=clock,
+                start=97 * M,
+                downloader=lambda: history,  # type: ignore[arg-type,return-value]
+            )
+            for symbol in ("AAA/X", "BBB/X")
+        ]
+        readers = [Reader(stream, bell) for stream in streams]
+        for stream in streams:
+            stream.open(bell.ring)
+        readers[0].until("LIVE")
+        clock.advance(500)  # the second subscription waits for its turn: two messages a second
+        readers[1].until("LIVE")
+        assert server.connects == 1
+        streams[0].close()
+        assert not readers[1].stream.finished
+        streams[1].close()
+
+
+def test_bars_made_of_trades_have_no_rows_for_times_without_trades() -> None:
+    venue = Toy()
+    venue.omits_empty_bars = False  # type: ignore[misc]
+    assert not omits_empty(venue, Timeframe.parse("5m"))
+    assert not omits_empty(venue, Timeframe.parse("7m")), "made of rows of 1m"
+    assert omits_empty(venue, Timeframe.parse("7s")), "made of trades"
+    venue.omits_empty_bars = True  # type: ignore[misc]
+    assert omits_empty(venue, Timeframe.parse("5m"))

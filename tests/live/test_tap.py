@@ -1,0 +1,83 @@
+"""A tap takes only what is final."""
+
+from __future__ import annotations
+
+import threading
+
+from btfeeds.live.ring import Down, Ring, Up
+from btfeeds.live.tap import Tap
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, Trade
+from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate
+from tests.live.toy import Toy
+
+M = 60_000
+BAR = Bar(M, 1.0, 2.0, 0.5, 1.5, 1.0)
+
+
+def make(timeframe: str = "1m", capacity: int = 10) -> tuple[Tap, list[int]]:
+    rings: list[int] = []
+    subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse(timeframe))
+    tap = Tap(Toy(), subscription, Ring(capacity, threading.Lock()), lambda: rings.append(1))
+    return tap, rings
+
+
+def test_a_closed_bar_goes_into_the_ring_and_wakes() -> None:
+    tap, rings = make()
+    tap.bar("toy", BarUpdate("x", BAR, True, 2 * M))
+    assert tap.ring.get() == BAR and rings == [1]
+
+
+def test_a_forming_bar_does_not() -> None:
+    tap, rings = make()
+    tap.bar("toy", BarUpdate("x", BAR, False, 2 * M))
+    assert tap.ring.get() is None and rings == []
+
+
+def test_a_bar_that_says_closed_before_its_time_does_not() -> None:
+    tap, _ = make()
+    tap.bar("toy", BarUpdate("x", BAR, True, 2 * M - 1))
+    assert tap.ring.get() is None
+
+
+def test_where_frames_do_not_tell_the_time_our_idea_of_it_has_to_be_well_before_the_close() -> None:
+    tap, _ = make()
+    tap.bar("toy", BarUpdate("x", BAR, True), 2 * M - 2_001)
+    assert tap.ring.get() is None
+    tap.bar("toy", BarUpdate("x", BAR, True), 2 * M - 2_000)
+    assert tap.ring.get() == BAR
+
+
+def test_trades_without_numbers_are_not_trusted_over_a_change_of_sockets() -> None:
+    def bars(first: int, step: int) -> list[object]:
+        tap, _ = make("7m")
+        for number, minute in enumerate((1, 7, 8)):
+            tap.trades("toy", TradeUpdate("x", (Trade(minute * M, 10.0, 1.0, first + number * step),)))
+        tap.seam()
+        for number, minute in enumerate((9, 14), 3):
+            tap.trades("toy", TradeUpdate("x", (Trade(minute * M, 10.0, 1.0, first + number * step),)))
+        return [entry.open_time // M for entry in iter(tap.ring.get, None) if isinstance(entry, Bar)]
+
+    assert bars(-1, 0) == []
+    assert bars(100, 1) == [7]
+
+
+def test_a_break_makes_bars_built_from_trades_start_over() -> None:
+    tap, _ = make("7m")
+    for number, minute in enumerate((1, 7, 8)):
+        tap.trades("toy", TradeUpdate("x", (Trade(minute * M, 10.0, 1.0, number),)))
+    tap.down("cut")
+    tap.up(9 * M)
+    tap.trades("toy", TradeUpdate("x", (Trade(14 * M, 10.0, 1.0, 3),)))
+    assert [tap.ring.get() for _ in range(3)] == [Down("cut"), Up(9 * M), None]
+
+
+def test_a_frame_that_could_not_be_read_makes_what_rolls_over_start_over() -> None:
+    class Rolling(Toy):
+        closing = ClosingRule.ROLL_OVER
+
+    subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+    tap = Tap(Rolling(), subscription, Ring(10, threading.Lock()), lambda: None)
+    tap.bar("toy", BarUpdate("x", BAR, False))
+    tap.doubt()
+    tap.bar("toy", BarUpdate("x", Bar(2 * M, 1.0, 2.0, 0.5, 1.5, 1.0), False))
+    assert tap.ring.get() is None

@@ -1,0 +1,159 @@
+"""A worker carries out what its connection decides, whatever goes wrong around it."""
+
+from __future__ import annotations
+
+import threading
+
+from btfeeds.clock import SystemClock
+from btfeeds.live.budget import Budget
+from btfeeds.live.connection import Connection
+from btfeeds.live.effects import Data, Doubt, Lost, Refused
+from btfeeds.live.patience import ConnectionPolicy
+from btfeeds.live.worker import Worker
+from btfeeds.venues.base import BarUpdate, Event
+from tests.live.scripted import Bell, Peer, Scripted
+from tests.live.toy import Toy
+
+
+class Ear:
+    """Remembers what it hears."""
+
+    def __init__(self) -> None:
+        self.bell = Bell()
+        self.said: list[str] = []
+        self.bars: list[BarUpdate] = []
+
+    def _note(self, word: str) -> None:
+        self.said.append(word)
+        self.bell.ring()
+
+    def data(self, worker: Worker, event: Data) -> None:
+        if isinstance(event, Doubt):
+            self.said.append("doubt")
+            return
+        assert isinstance(event, BarUpdate)
+        self.bars.append(event)
+        self._note("bar")
+
+    def covered(self, worker: Worker, channels: tuple[str, ...]) -> None:
+        self._note("covered")
+
+    def lost(self, worker: Worker, effect: Lost) -> None:
+        self._note(f"lost {effect.loss.reason}")
+
+    def refused(self, worker: Worker, effect: Refused) -> None:
+        self._note("refused")
+
+    def relieve(self, worker: Worker, reason: str) -> None:
+        self._note("relieve")
+
+    def ended(self, worker: Worker) -> None:
+        self._note("ended")
+
+
+def start(url: str, ear: Ear, venue: Toy | None = None) -> Worker:
+    connection = Connection(
+        venue or Toy(stream_url=url),
+        Budget(1_000, 300_000, threading.Lock()),
+        jitter=lambda: 1.0,
+        policy=ConnectionPolicy(backoff_ms=(0,)),
+    )
+    worker = Worker(connection, ear, SystemClock(), 1)
+    worker.ask(lambda connection, now: connection.want(["x"], now))
+    worker.start()
+    return worker
+
+
+def say_bar(peer: Peer) -> None:
+    peer.say(bar=["x", 60_000, 1, 2, 0.5, 1.5, 1])
+
+
+def test_it_dials_subscribes_and_hands_on_bars() -> None:
+    def script(peer: Peer) -> None:
+        assert peer.acknowledge() == ["x"]
+        say_bar(peer)
+        peer.stay()
+
+    ear = Ear()
+    with Scripted(script) as server:
+        worker = start(server.url, ear)
+        ear.bell.until(lambda: ear.bars)
+        worker.stop()
+        assert worker.join(2)
+    assert ear.said == ["covered", "bar", "ended"]
+
+
+def test_after_a_cut_it_dials_again_and_subscribes_again() -> None:
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        say_bar(peer)
+        if peer.number < 3:
+            peer.connection.close(1012)
+        peer.stay()
+
+    ear = Ear()
+    with Scripted(script) as server:
+        worker = start(server.url, ear)
+        ear.bell.until(lambda: len(ear.bars) == 3)
+        worker.stop()
+        assert worker.join(2)
+    assert ear.said == ["covered", "bar", "lost close_code"] * 2 + ["covered", "bar", "ended"]
+
+
+def test_a_bug_in_the_dialect_costs_the_connection_but_not_the_thread() -> None:
+    class Buggy(Toy):
+        failed = False
+
+        def parse_frame(self, frame: bytes | str) -> list[Event]:
+            events = list(super().parse_frame(frame))
+            if not Buggy.failed and isinstance(events[0], BarUpdate):
+                Buggy.failed = True
+                raise ZeroDivisionError("a bug")
+            return events
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        say_bar(peer)
+        peer.stay()
+
+    ear = Ear()
+    with Scripted(script) as server:
+        worker = start(server.url, ear, Buggy(stream_url=server.url))
+        ear.bell.until(lambda: ear.bars)
+        worker.stop()
+        assert worker.join(2)
+    assert ear.said == ["covered", "lost protocol", "covered", "bar", "ended"]
+
+
+def test_unreadable_frames_are_survived() -> None:
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        peer.connection.send("{half a fra")
+        say_bar(peer)
+        peer.stay()
+
+    ear = Ear()
+    with Scripted(script) as server:
+        worker = start(server.url, ear)
+        ear.bell.until(lambda: ear.bars)
+        worker.stop()
+        assert worker.join(2)
+    assert ear.said == ["covered", "doubt", "bar", "ended"]
+
+
+def test_it_leaves_promptly_even_in_the_midst_of_a_frame_that_does_not_come() -> None:
+    half = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        peer.connection.socket.sendall(b"\x81\x05he")
+        half.set()
+        peer.stay()
+
+    ear = Ear()
+    with Scripted(script) as server:
+        worker = start(server.url, ear)
+        half.wait(10)
+        ear.bell.until(lambda: "covered" in ear.said)
+        worker.stop()
+        assert worker.join(0.5)

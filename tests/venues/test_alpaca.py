@@ -1,0 +1,144 @@
+"""Alpaca's oddities: a login, closed minutes and corrections, answers broken off, sessions; its real answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from btfeeds.clock import ManualClock
+from btfeeds.errors import BadFrame, ConfigError, RateLimited, UnknownSymbol, UnsupportedTimeframe
+from btfeeds.history.downloader import Downloader
+from btfeeds.history.http import HttpClient
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.venues.alpaca import Alpaca
+from btfeeds.venues.base import Alive, BarRevised, BarUpdate, HttpResponse, TurnedAway
+from tests.history.venue import Unread
+from tests.shared import shared
+
+MINUTE = Timeframe.parse("1m")
+M = 60_000
+NOON = 1_709_294_400_000  # 2024-03-01 12:00 UTC
+
+
+def venue(host: str = "alpaca") -> Alpaca:
+    return Alpaca(host, key="key", secret="secret")
+
+
+@pytest.mark.parametrize(
+    ("host", "stream", "feed"),
+    [
+        ("alpaca", "wss://stream.data.alpaca.markets/v2/iex", "iex"),
+        ("alpacasip", "wss://stream.data.alpaca.markets/v2/sip", "sip"),
+        ("alpacatest", "wss://stream.data.alpaca.markets/v2/test", "iex"),
+        ("alpacacrypto", "wss://stream.data.alpaca.markets/v1beta3/crypto/us", None),
+    ],
+)
+def test_each_feed_is_a_host(host: str, stream: str, feed: str | None) -> None:
+    symbol = Symbol("BTC/USD" if host == "alpacacrypto" else "AAPL")
+    request = venue(host).bars_request(symbol, MINUTE, TimeRange(NOON, NOON + M))
+    assert venue(host).endpoint([]) == stream
+    assert request.params.get("feed") == feed
+    assert (request.params["start"], request.params["end"]) == ("2024-03-01T12:00:00Z", "2024-03-01T12:00:59.999Z")
+
+
+def test_the_key_goes_into_headers_and_never_into_the_url() -> None:
+    request = venue().bars_request(Symbol("AAPL"), MINUTE, TimeRange(NOON, NOON + M))
+    assert request.headers == {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
+    assert "secret" not in str(request.params)
+
+
+def test_stocks_and_crypto_have_symbols_of_their_own() -> None:
+    assert venue().native_symbol(Symbol("BRK.B")) == "BRK.B"
+    assert venue("alpacacrypto").native_symbol(Symbol("BTC/USD")) == "BTC/USD"
+    for host, symbol in (("alpaca", "BTC/USD"), ("alpacacrypto", "AAPL")):
+        with pytest.raises(UnknownSymbol):
+            venue(host).native_symbol(Symbol(symbol))
+
+
+def test_only_minutes_are_streamed_and_others_come_with_advice() -> None:
+    assert list(venue().streamed) == [MINUTE]
+    with pytest.raises(UnsupportedTimeframe, match="resampledata"):
+        venue().channel(Subscription("alpaca", Symbol("AAPL"), Timeframe.parse("5m")))
+
+
+def test_outside_of_the_sessions_of_stocks_nothing_is_due() -> None:
+    saturday = to_ms("2024-03-02T12:00Z")
+    assert iso(venue().next_open(Symbol("AAPL"), saturday)) == "2024-03-04T09:00:00Z"
+    for host in ("alpacacrypto", "alpacatest"):
+        assert venue(host).next_open(Symbol("X"), saturday) == saturday
+
+
+def test_a_minute_that_comes_again_is_a_correction() -> None:
+    numbers = '"o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"vw":389.062'
+    said = f'[{{"T":"%s","S":"SPY",{numbers},"t":"2021-02-22T19:15:00Z"}}]'
+    bar = Bar(1_614_021_300_000, 388.985, 389.13, 388.975, 389.12, 49378.0, 461)
+    assert list(venue().parse_frame(said % "b")) == [BarUpdate("bars:SPY", bar, True)]
+    assert list(venue().parse_frame(said % "u")) == [BarRevised("bars:SPY", bar)]
+    with pytest.raises(BadFrame):
+        venue().parse_frame((said % "b").replace("19:15:00Z", "19:15:07Z"))
+
+
+@pytest.mark.parametrize(("code", "error"), [(402, ConfigError), (406, RateLimited), (409, ConfigError)])
+def test_a_connection_that_is_not_wanted_says_why(code: int, error: type[Exception]) -> None:
+    [event] = venue().parse_frame(f'[{{"T":"error","code":{code},"msg":"no"}}]')
+    assert isinstance(event, TurnedAway) and isinstance(event.error, error)
+    assert event.error.advice and "secret" not in str(event.error)
+
+
+def test_what_was_logged_in_before_is_no_error() -> None:
+    assert list(venue().parse_frame('[{"T":"error","code":403,"msg":"already authenticated"}]')) == [Alive()]
+
+
+def test_an_answer_is_followed_to_its_last_page() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        token = request.url.params.get("page_token", "")
+        asked.append(token)
+        assert request.headers["APCA-API-KEY-ID"] == "key"
+        numbers, following = {"": ([0, 1], "two=="), "two==": ([], "three"), "three": ([2, 4], None)}[token]
+        rows = [{"t": iso(NOON + n * M), "o": 1, "h": 2, "l": 1, "c": 1.5, "v": 10, "n": 2, "vw": 1.2} for n in numbers]
+        body: dict[str, Any] = {"bars": {"AAPL": rows} if rows else {}, "next_page_token": following}
+        return httpx2.Response(200, content=json.dumps(body).encode())
+
+    clock = ManualClock(NOON + 60 * M)
+    with Downloader(venue(), HttpClient(clock, transport=Unread(answer)), clock) as downloader:
+        bars = downloader.bars("AAPL", "1m", TimeRange(NOON, NOON + 5 * M))
+    assert [(bar.open_time - NOON) // M for bar in bars] == [0, 1, 2, 4]
+    assert asked == ["", "two==", "three"]
+
+
+def test_an_answer_without_end_is_no_answer() -> None:
+    body = b'{"bars":{},"next_page_token":"again"}'
+    transport = Unread(lambda request: httpx2.Response(200, content=body))
+    clock = ManualClock(NOON + 60 * M)
+    with (
+        Downloader(venue(), HttpClient(clock, transport=transport), clock) as downloader,
+        pytest.raises(BadFrame, match="without end"),
+    ):
+        downloader.bars("AAPL", "1m", TimeRange(NOON, NOON + 5 * M))
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "more"),
+    [
+        ("test_get_bars_1", 2, True),
+        ("test_get_bars_desc_1", 3, True),
+        ("test_get_bars_multi_empty_response_1", 0, False),
+        ("test_get_bars_single_empty_response_1", 0, False),
+        ("test_multisymbol_get_bars_1", 2, False),
+    ],
+)
+def test_recorded_answers_are_understood(name: str, count: int, more: bool) -> None:
+    body = json.loads(shared(f"alpaca/alpaca-py/{name}.json").read_bytes())["body"]
+    answer = HttpResponse(200, json.dumps(body).encode())
+    venue().check(answer)
+    bars = venue().parse_bars(answer, Timeframe.parse("1d"))
+    assert len(bars) == count and [bar.fault() for bar in bars] == [""] * count
+    opens = [bar.open_time for bar in bars]
+    assert opens == sorted(opens)
+    request = venue().bars_request(Symbol("AAPL"), MINUTE, TimeRange(NOON, NOON + M))
+    assert (venue().next_page(request, answer) is not None) is more

@@ -1,0 +1,72 @@
+"""Massive's oddities; what every venue must do is in test_conformance.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from btfeeds.errors import BadFrame, RateLimited, UnsupportedTimeframe
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.base import HttpResponse, TurnedAway
+from btfeeds.venues.massive import Massive
+from tests.shared import shared
+
+APPLE = Symbol("AAPL")
+MINUTE = Timeframe.parse("1m")
+
+
+def massive(name: str = "massive") -> Massive:
+    return Massive(name, key="a-key")
+
+
+def test_the_key_travels_in_a_header_and_never_in_the_url() -> None:
+    request = massive().bars_request(APPLE, MINUTE, TimeRange(1_700_000_100_000, 1_700_000_280_000))
+    assert request.path == "/v2/aggs/ticker/AAPL/range/1/minute/1700000100000/1700000279999"
+    assert request.headers == {"Authorization": "Bearer a-key"} and "a-key" not in str(dict(request.params))
+
+
+def test_longer_bars_are_made_of_minutes_because_the_limit_counts_those() -> None:
+    assert massive().base_timeframe(Timeframe.parse("1h")) == MINUTE
+
+
+@pytest.mark.parametrize("timeframe", ["1d", "1w", "1M"])
+def test_days_which_open_in_new_york_are_refused(timeframe: str) -> None:
+    with pytest.raises(UnsupportedTimeframe):
+        massive().base_timeframe(Timeframe.parse(timeframe))
+
+
+def test_a_timeframe_that_is_not_streamed_is_for_the_resampler() -> None:
+    with pytest.raises(UnsupportedTimeframe, match="resampledata"):
+        massive().channel(Subscription("massive", APPLE, Timeframe.parse("5m")))
+
+
+def test_one_connection_too_many_is_tried_again_a_little_later() -> None:
+    frame = '[{"ev":"status","status":"max_connections","message":"Maximum number of websocket connections exceeded."}]'
+    [event] = massive().parse_frame(frame)
+    assert isinstance(event, TurnedAway) and isinstance(event.error, RateLimited) and event.error.retry_after == 15
+    assert not massive().overlaps
+
+
+def test_what_comes_late_is_not_missed_too_early() -> None:
+    assert massive("massivedelayed").grace_ms == massive("massivedelayed").lag_ms == 16 * 60_000
+    assert massive().grace_ms == 15_000
+
+
+def test_an_answer_that_lost_its_results_is_not_empty() -> None:
+    with pytest.raises(BadFrame):
+        massive().parse_bars(HttpResponse(200, b'{"status":"OK"}'), MINUTE)
+
+
+def test_the_documented_example_is_read() -> None:
+    body = shared("polygon/client-python/aggs_AAPL_1day_2005-04-01.json").read_bytes()
+    massive().check(HttpResponse(200, body))
+    bars = massive().parse_bars(HttpResponse(200, body), Timeframe.parse("1d"))
+    assert bars[0] == Bar(1_112_331_600_000, 1.5032, 1.5064, 1.4489, 1.4604, 642_646_396.0, 82132)
+
+
+def test_a_bar_that_lasts_longer_than_its_channel_says_is_none() -> None:
+    frame = (
+        '[{"ev":"AM","sym":"AAPL","v":10,"o":189.4,"c":189.5,"h":189.6,"l":189.3,'
+        '"s":1700000100000,"e":1700000220000}]'
+    )
+    with pytest.raises(BadFrame, match="lasts 120000 ms"):
+        list(massive().parse_frame(frame))

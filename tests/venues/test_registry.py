@@ -1,0 +1,51 @@
+"""The registry: from a name to a venue."""
+
+from __future__ import annotations
+
+import pytest
+
+from btfeeds import venues
+from btfeeds.errors import ConfigError
+from btfeeds.venues.base import Limits, Provider
+
+
+@pytest.mark.parametrize("name", list(venues.names()))
+def test_every_name_makes_a_venue_of_that_name(name: str) -> None:
+    made = venues.provider(name, key="key", secret="secret")
+    assert made.name == name
+    assert made.title
+    assert made.rest_url.startswith("https://")
+
+
+@pytest.mark.parametrize("written", ["binance", "Binance", " BINANCE "])
+def test_a_name_may_be_written_in_any_case(written: str) -> None:
+    assert venues.canonical(written) == "binance"
+
+
+def test_a_venue_may_have_other_names() -> None:
+    assert venues.canonical("binance-us") == "binanceus"
+    assert venues.canonical("binancefutures") == "binanceusdm"
+
+
+def test_an_unknown_name_is_refused_with_the_list() -> None:
+    with pytest.raises(ConfigError, match=r"Choose one of: .*binanceus"):
+        venues.venue("binanze")
+
+
+def test_hosts_can_be_given() -> None:
+    made = venues.venue("binance", rest_url="http://127.0.0.1:1/", stream_url="ws://127.0.0.1:2/")
+    assert (made.rest_url, made.stream_url) == ("http://127.0.0.1:1", "ws://127.0.0.1:2")
+
+
+def test_a_provider_without_a_stream_is_no_venue(monkeypatch: pytest.MonkeyPatch) -> None:
+    from btfeeds.venues import base
+
+    class History(Provider):
+        hosts = {"paper": base.Host("Paper", "https://paper", "")}
+        limits = Limits(1, 1)
+
+    monkeypatch.setitem(venues._REGISTRY, "paper", venues.Entry("base", "History", ""))
+    monkeypatch.setattr(base, "History", History, raising=False)
+    assert venues.provider("paper", stream_url="wss://unused").title == "Paper"
+    with pytest.raises(ConfigError, match="has history only"):
+        venues.venue("paper")

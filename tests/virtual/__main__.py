@@ -1,0 +1,111 @@
+"""Command line of the simulation; see the package's text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tests.virtual.hosted import judge_hosted
+from tests.virtual.mutants import MUTANTS
+from tests.virtual.schedule import KINDS, Schedule, schedule
+from tests.virtual.soak import Report, judge, kills, soak
+
+_BATCH = 500
+
+
+def _batch(first: int) -> Report:
+    return soak(range(first, first + _BATCH))
+
+
+def run_soak(count: int, first: int, seconds: float, workers: int) -> int:
+    """Run `count` seeds, at most `seconds` long; prints counters as it goes."""
+    begin = time.monotonic()
+    total = Report()
+    batches = range(first, first + count, _BATCH)
+    with ProcessPoolExecutor(workers) as pool:
+        pending = [pool.submit(_batch, start) for start in batches]
+        for done in pending:
+            if time.monotonic() - begin > seconds:
+                for waiting in pending:
+                    waiting.cancel()
+                print(f"the time of {seconds:.0f} s is over", file=sys.stderr)
+                break
+            report = done.result()
+            total.runs += report.runs
+            total.bars += report.bars
+            total.hit.update(report.hit)
+            total.failures |= report.failures
+            for seed, wrong in report.failures.items():
+                print(f"\rseed {seed}: {wrong[0]}", file=sys.stderr)
+            rate = total.runs / (time.monotonic() - begin)
+            print(
+                f"\r{total.runs:,} schedules, {total.bars:,} bars, {rate:.0f}/s, {len(total.failures)} failures ",
+                end="", file=sys.stderr, flush=True,
+            )  # fmt: skip
+    print(file=sys.stderr)
+    print(json.dumps({"schedules": total.runs, "bars": total.bars, "failures": total.failures, "hit": total.hit}))
+    for seed, wrong in list(total.failures.items())[:10]:
+        print(f"seed {seed}: {wrong[0]}\n  python -m tests.virtual replay --seed {seed}", file=sys.stderr)
+    return 1 if total.failures else 0
+
+
+def run_replay(plan: Schedule, hosted: bool) -> int:
+    """Print the schedule, the log and the verdict of one run."""
+    logging.disable(logging.CRITICAL)
+    world, wrong = judge_hosted(plan) if hosted else judge(plan)
+    print(plan.to_json())
+    print(world.text())
+    print("\n".join(wrong) or "nothing is wrong")
+    return 1 if wrong else 0
+
+
+def run_mutants(seeds: int) -> int:
+    """Every planted bug against the checker."""
+    survivors = 0
+    for name in MUTANTS:
+        wrong, runs = kills(name, seeds)
+        survivors += not wrong
+        print(f"{name:56} {'killed' if wrong else 'SURVIVED'} after {runs:3} schedules  {wrong[:90]}")
+    print(f"{len(MUTANTS) - survivors} of {len(MUTANTS)} killed")
+    return 1 if survivors else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.virtual")
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("soak", help="many seeds")
+    one.add_argument("count", type=int)
+    one.add_argument("--first", type=int, default=0)
+    one.add_argument("--seconds", type=float, default=4 * 3600)
+    one.add_argument("--workers", type=int, default=2)
+    one = commands.add_parser("replay", help="one seed, or a schedule from a file")
+    one.add_argument("--seed", type=int)
+    one.add_argument("--schedule", type=Path)
+    one.add_argument("--cerebro", action="store_true")
+    one.add_argument("--save", type=Path, help="write the schedule here, to be edited and replayed")
+    one = commands.add_parser("mutants", help="planted bugs")
+    one.add_argument("--seeds", type=int, default=400)
+    commands.add_parser("kinds", help="the kinds of fault")
+    given = parser.parse_args()
+    if given.command == "soak":
+        return run_soak(given.count, given.first, given.seconds, given.workers)
+    if given.command == "mutants":
+        return run_mutants(given.seeds)
+    if given.command == "kinds":
+        print("\n".join(KINDS))
+        return 0
+    if given.schedule is None and given.seed is None:
+        parser.error("replay needs --seed or --schedule")
+    plan = Schedule.from_json(given.schedule.read_text()) if given.schedule else schedule(given.seed)
+    if given.save:
+        given.save.write_text(plan.to_json())
+    return run_replay(plan, given.cerebro)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""From a seed to a schedule of faults, and to and from JSON."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict, dataclass
+
+MINUTE = 60_000
+START = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE  # a minute boundary in 2023
+LIVE_MINUTES = 120
+HISTORY_MINUTES = 30
+HEAL_AT = 100 * MINUTE  # no fault is active after this, counted from the first live minute
+
+# kind → (how often it is drawn, longest duration in ms)
+KINDS: dict[str, tuple[int, int]] = {
+    "cut": (8, 0),
+    "close": (4, 0),
+    "half_open": (3, 4 * MINUTE),
+    "refuse": (3, 6 * MINUTE),
+    "blackhole": (2, 5 * MINUTE),
+    "flap": (2, 6 * MINUTE),
+    "http_429": (2, 3 * MINUTE),
+    "mute": (4, 9 * MINUTE),
+    "drop_frame": (4, 3 * MINUTE),
+    "duplicate": (4, 8 * MINUTE),
+    "reorder": (3, 6 * MINUTE),
+    "unfinished": (4, 8 * MINUTE),
+    "delay": (3, 8 * MINUTE),
+    "malformed": (3, 2 * MINUTE),
+    "future": (2, 3 * MINUTE),
+    "ack_lost": (2, 4 * MINUTE),
+    "nack": (1, 2 * MINUTE),
+    "notice": (3, 0),
+    "correction": (3, 6 * MINUTE),
+    "rest_lag": (4, 6 * MINUTE),
+    "rest_down": (3, 6 * MINUTE),
+    "rest_429": (2, 3 * MINUTE),
+    "rest_503": (3, 5 * MINUTE),
+    "rest_garbage": (2, 4 * MINUTE),
+    "rest_short": (2, 6 * MINUTE),
+    "slow": (3, 12 * MINUTE),
+}
+
+
+# A venue that never confirms a symbol which nothing else has proven refuses it: that is right, and ends a feed.
+_NOT_AT_FIRST = {"ack_lost", "nack", "half_open", "blackhole"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something goes wrong `at` ms after the first live minute opened, for `lasts` ms (0: an instant)."""
+
+    kind: str
+    at: int
+    lasts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All that makes one run: `seed` feeds the small dice (latencies, prices), the rest is listed."""
+
+    seed: int
+    history: bool
+    skew_ms: int  # our clock minus the venue's
+    quiet: float  # share of minutes without trades
+    capacity: int  # of the ring
+    lost_minutes: tuple[int, ...]  # minutes the venue itself has no bars for
+    faults: tuple[Fault, ...]
+    gaps: str = "mark"  # the feed's policy; with "hold" the venue finds its lost minutes again at HEAL_AT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Schedule:
+        data = json.loads(text)
+        data["faults"] = tuple(Fault(**fault) for fault in data["faults"])
+        data["lost_minutes"] = tuple(data["lost_minutes"])
+        return cls(**data)
+
+
+def schedule(seed: int) -> Schedule:
+    """The schedule of a seed."""
+    dice = random.Random(f"schedule {seed}")
+    kinds = list(KINDS)
+    weights = [KINDS[kind][0] for kind in kinds]
+    faults = []
+    for _ in range(dice.choice((0, 1, 2, 3, 4, 6, 8, 12))):
+        kind = dice.choices(kinds, weights)[0]
+        at = dice.randrange(0, HEAL_AT - MINUTE)
+        if dice.random() < 0.3:
+            at -= at % MINUTE - dice.choice((-30, 0, 10, 40, 900))  # just around a close
+        if kind in _NOT_AT_FIRST:
+            at = max(at, MINUTE)
+        longest = KINDS[kind][1]
+        lasts = min(dice.randrange(1, longest + 1), HEAL_AT - at) if longest else 0
+        faults.append(Fault(kind, max(0, at), lasts))
+    lost = ()
+    if dice.random() < 0.2:
+        first = dice.randrange(2, 90)
+        lost = tuple(range(first, first + dice.randrange(1, 6)))
+    return Schedule(
+        seed=seed,
+        history=dice.random() < 0.8,
+        skew_ms=dice.choice((0, 0, 0, 0, -200, 300, -3_000, 2_500, 20_000, -70_000, 90_000)),
+        quiet=dice.choice((0.0, 0.0, 0.1, 0.5)),
+        capacity=dice.choice((4_096, 4_096, 3)),
+        lost_minutes=lost,
+        faults=tuple(sorted(faults, key=lambda fault: (fault.at, fault.kind))),
+        gaps=dice.choice(("mark", "fill", "hold")),
+    )

@@ -1,0 +1,70 @@
+"""Runs seeds and judges them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.virtual.checker import violations
+from tests.virtual.mutants import planted
+from tests.virtual.schedule import LIVE_MINUTES, MINUTE, START, Schedule, schedule
+from tests.virtual.world import World
+
+END = START + LIVE_MINUTES * MINUTE
+
+
+@dataclass
+class Report:
+    """What many runs showed."""
+
+    runs: int = 0
+    bars: int = 0
+    failures: dict[int, list[str]] = field(default_factory=dict)
+    hit: Counter[str] = field(default_factory=Counter)
+
+
+def judge(plan: Schedule) -> tuple[World, list[str]]:
+    """Run one schedule; returns the world and what is wrong."""
+    world = World(plan).run(END)
+    wrong = violations(
+        world.log,
+        world.venue.allowed,
+        start=world.start,
+        end=END,
+        connects=world.venue.connects,
+        early_requests=world.venue.early_requests,
+        breaks=world.venue.breaks,
+        naked=world.venue.naked,
+        slow=any(fault.kind == "slow" for fault in plan.faults),
+        gaps=plan.gaps,
+    )
+    return world, wrong
+
+
+def soak(seeds: Iterable[int], stop_after: int = 10) -> Report:
+    """Run seeds; ends early after `stop_after` failures. Logging is off: 100 runs a second write too much."""
+    report = Report()
+    logging.disable(logging.CRITICAL)
+    try:
+        for seed in seeds:
+            plan = schedule(seed)
+            world, wrong = judge(plan)
+            report.runs += 1
+            report.bars += world.stream.summary.delivered
+            report.hit.update({fault.kind for fault in plan.faults} | world.seen)
+            if wrong:
+                report.failures[seed] = wrong
+                if len(report.failures) >= stop_after:
+                    break
+    finally:
+        logging.disable(logging.NOTSET)
+    return report
+
+
+def kills(name: str, seeds: int) -> tuple[str, int]:
+    """Plant one bug; returns the first violation the checker names ("" if it survives) and how many runs it took."""
+    with planted(name):
+        report = soak(range(seeds), stop_after=1)
+    return next((wrong[0] for wrong in report.failures.values()), ""), report.runs

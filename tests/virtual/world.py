@@ -1,0 +1,339 @@
+"""Virtual time and everything that happens in it: the product's own hub, machines, ring, splice and downloader.
+
+Replaced are only the thread with its socket (`VirtualWorker`), the threads that ask history, and the HTTP client.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from btfeeds.errors import BadFrame, BtfeedsError, RateLimited
+from btfeeds.history.downloader import Downloader
+from btfeeds.live.budget import Budget
+from btfeeds.live.connection import Connection
+from btfeeds.live.effects import Dial, Loss
+from btfeeds.live.hub import Hub, Shard
+from btfeeds.live.items import Delivery, Notice
+from btfeeds.live.patience import ConnectionPolicy
+from btfeeds.live.ring import Answer, Failure
+from btfeeds.live.states import State
+from btfeeds.live.stream import Stream
+from btfeeds.live.worker import Worker
+from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.base import Heartbeat, HttpRequest, HttpResponse
+from btfeeds.venues.binance import Binance
+from tests.virtual.schedule import HISTORY_MINUTES, LIVE_MINUTES, MINUTE, START, Schedule
+from tests.virtual.venue import Link, VirtualVenue
+
+_BOOT = START - 60 * MINUTE  # when our machine was started: its monotonic clock counts from there
+
+
+class VirtualClock:
+    """Our machine's clock: the venue's, but for its skew."""
+
+    speed = 1.0
+
+    def __init__(self, world: World, skew_ms: int) -> None:
+        self._world = world
+        self._skew_ms = skew_ms
+
+    def now(self) -> int:
+        return self._world.now + self._skew_ms
+
+    def monotonic(self) -> int:
+        return self._world.now - _BOOT
+
+    def sleep(self, ms: float) -> None:
+        raise AssertionError("nothing waits in a simulation")
+
+
+class VirtualWorker(Worker):
+    """A worker without thread and socket: the world calls it."""
+
+    def __init__(self, world: World, connection: Connection, shard: Shard, number: int) -> None:
+        self.number = number
+        self.connection = connection
+        self.venue = connection.venue
+        self._world = world
+        self._listener = shard
+        self._clock = world.clock
+        self._link: Link | None = None
+        self._transport = None
+        self._tick_at: int | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        self.ask(lambda connection, now: connection.start(now))
+
+    def ask(self, command: Callable[..., list[object]]) -> None:  # type: ignore[override]
+        self._world.at(self._world.now, lambda: self._act(lambda now: command(self.connection, now)))
+
+    def stop(self) -> None:
+        self._world.at(self._world.now, lambda: self._act(lambda now: self.connection.stop()))
+
+    def join(self, seconds: float) -> bool:
+        return True
+
+    def _act(self, decide: Callable[[int], list[object]]) -> None:
+        if self._ended:
+            return
+        self._do(decide(self._clock.monotonic()))  # type: ignore[arg-type]
+        if self.connection.state is State.CLOSED:
+            self._ended = True
+            self._hang_up()
+            self._listener.ended(self)
+            return
+        deadline = self.connection.deadline()
+        if deadline is not None and (self._tick_at is None or deadline < self._tick_at):
+            self._tick_at = deadline
+            self._world.at(_BOOT + deadline, lambda: self._tick(deadline))
+
+    def _tick(self, set_for: int) -> None:
+        if self._tick_at == set_for:
+            self._tick_at = None
+            self._act(self.connection.tick)  # type: ignore[arg-type]
+
+    def _dial(self, effect: Dial) -> None:
+        self._hang_up()
+        link: Link
+
+        def frame(text: str) -> None:
+            if self._link is link:
+                self._act(lambda now: self._frame(text, now))
+
+        def dropped(reason: str, detail: str) -> None:
+            if self._link is link:
+                self._act(lambda now: self.connection.lost(Loss(reason, detail), now))  # type: ignore[arg-type,return-value]
+
+        def opened(_: Link) -> None:
+            if self._link is link:
+                self._act(self.connection.opened)  # type: ignore[arg-type]
+
+        def failed(reason: str, wait: int) -> None:
+            if self._link is link:
+                self._act(lambda now: self.connection.lost(Loss(reason, "", wait), now))  # type: ignore[arg-type,return-value]
+
+        link = Link(self._world.venue, frame, dropped)
+        self._link = link
+        self._transport = _Wire(link, self)  # type: ignore[assignment]
+        self._world.venue.dial(opened, failed, link)
+
+    def _frame(self, text: str, now: int) -> list[object]:
+        try:
+            return list(self.connection.received(self.venue.parse_frame(text.encode()), now))
+        except BadFrame as error:
+            self._world.seen.add("unreadable")
+            self.connection.heard(now)
+            return list(self.connection.unreadable(error.what, now))
+
+    def _hang_up(self) -> None:
+        link, self._link = self._link, None
+        self._transport = None
+        if link is not None:
+            carried = link.carries()
+            link.open = False
+            links = self._world.venue.links
+            if carried and self.connection.state is State.CLOSED and not any(other.carries() for other in links):
+                self._world.venue.naked.append(self._world.now)
+
+
+class _Wire:
+    """What a worker sends through."""
+
+    def __init__(self, link: Link, worker: VirtualWorker) -> None:
+        self._link = link
+        self._worker = worker
+
+    def send(self, text: str) -> None:
+        world = self._link.venue.world
+        world.at(world.now + self._link.venue.latency(), lambda: self._link.hear(text))
+
+    def ping(self) -> None:
+        worker = self._worker
+
+        def pong() -> None:
+            if worker._link is self._link:
+                worker.connection.heard(worker._clock.monotonic())
+
+        self._link.ping(pong)
+
+
+class VirtualHttp:
+    """The HTTP client without its retries: what fails is told at once, and asked again by the splice."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._not_before = 0
+
+    def send(self, provider: Binance, request: HttpRequest, cancelled: object = None) -> HttpResponse:
+        if self._world.now < self._not_before:
+            raise RateLimited("held back", retry_after=1.0)
+        response = self._world.venue.answer(request)
+        try:
+            provider.check(response)
+        except RateLimited as error:
+            self._not_before = self._world.now + int(error.retry_after * 1000)
+            raise
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+class VirtualBackfill:
+    """Answers questions after a while, from what the venue's history held when the question arrived."""
+
+    def __init__(self, world: World, downloader: Downloader) -> None:
+        self._world = world
+        self._downloader = downloader
+
+    def ask(self, subscription: Subscription, ask: object, reply: Callable[..., None], cancelled: object) -> None:
+        world = self._world
+        world.at(world.now + world.venue.latency(), lambda: self._arrive(subscription, ask, reply))
+
+    def _arrive(self, subscription: Subscription, ask: object, reply: Callable[..., None]) -> None:
+        world = self._world
+        covered = ask.span.start  # type: ignore[attr-defined]
+        answers: list[Answer | Failure] = []
+        try:
+            for page in self._downloader.pages(subscription.symbol, subscription.timeframe, ask.span):  # type: ignore[attr-defined]
+                covered = page.span.end
+                answers.append(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, world.clock.now()))  # type: ignore[arg-type]
+            answers.append(Answer(ask, TimeRange(covered, covered), (), True))  # type: ignore[arg-type]
+        except BtfeedsError as error:
+            world.seen.add(type(error).__name__)
+            answers.append(Failure(ask, error))  # type: ignore[arg-type]
+        at = world.now + world.venue.latency()
+        for answer in answers:
+            world.at(at, lambda answer=answer: reply(answer))
+            at += world.venue.latency() // 10
+
+    def close(self, seconds: float) -> None:
+        pass
+
+
+class VirtualHub(Hub):
+    """The product's hub with virtual workers."""
+
+    world: World
+
+    def new_worker(self, shard: Shard) -> Worker:
+        self._numbers += 1
+        connection = Connection(self.venue, self.world.budget, jitter=self.world.dice.random, policy=self.policy)
+        return VirtualWorker(self.world, connection, shard, self._numbers)
+
+
+class _NoLock:
+    """There is one thread: nothing to guard."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
+
+@dataclass
+class World:
+    """One run. `log` is what the strategy met, in order: [time, "bar", open_time, o, h, l, c, v, source] or
+    [time, "status", word] or [time, "gap", start, end]."""
+
+    plan: Schedule
+    now: int = START - 5_000
+    log: list[list[object]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    slow: bool = False
+
+    def __post_init__(self) -> None:
+        self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._number = 0
+        self._pull_at: int | None = None
+        self.dice = random.Random(f"client {self.plan.seed}")
+        self.budget = Budget(30, 300_000, _NoLock())
+        self.clock = VirtualClock(self, self.plan.skew_ms)
+        self.venue = VirtualVenue(self, self.plan)
+        dialect = Binance("binance")
+        dialect.heartbeat = Heartbeat(idle_ms=30_000, timeout_ms=10_000)  # half as many pings as in life, for speed
+        downloader = Downloader(dialect, VirtualHttp(self), self.clock)  # type: ignore[arg-type]
+        self.hub = VirtualHub(dialect, self.clock, VirtualBackfill(self, downloader), ConnectionPolicy())  # type: ignore[arg-type]
+        self.hub.world = self
+        self.start = START - HISTORY_MINUTES * MINUTE if self.plan.history else None
+        self.stream = Stream(
+            dialect,
+            Subscription("binance", Symbol("BTC/USDT"), Timeframe.parse("1m")),
+            clock=self.clock,
+            start=self.start,
+            capacity=self.plan.capacity,
+            gaps=self.plan.gaps,
+            hub=self.hub,
+        )
+        for fault in self.plan.faults:
+            self.at(START + fault.at, lambda kind=fault.kind: self.venue.begin(kind))
+            if fault.lasts:
+                self.at(START + fault.at + fault.lasts, lambda kind=fault.kind: self.venue.end(kind))
+
+    def at(self, time: int, do: Callable[[], None]) -> None:
+        """Have something happen at `time`; what is due at the same time happens in the order it was said."""
+        self._number += 1
+        heapq.heappush(self._events, (max(time, self.now), self._number, do))
+
+    def wake(self) -> None:
+        """Something may be new for the strategy: it looks at once."""
+        if self._pull_at is None or self._pull_at > self.now:
+            self._pull_at = self.now
+            self.at(self.now, self._pull)
+
+    def run(self, until: int = START + LIVE_MINUTES * MINUTE) -> World:
+        self.stream.open(self.wake)
+        self.wake()
+        while self.step(until):
+            pass
+        return self
+
+    def next_at(self) -> int:
+        """When the next thing happens."""
+        return self._events[0][0] if self._events else 1 << 62
+
+    def step(self, until: int) -> bool:
+        """Let the next thing happen; False when there is none before `until`."""
+        if not self._events or self._events[0][0] > until:
+            self.now = until
+            return False
+        time, _, do = heapq.heappop(self._events)
+        self.now = time
+        do()
+        return True
+
+    def _pull(self) -> None:
+        if self._pull_at != self.now:
+            return
+        self._pull_at = None
+        if self.slow:
+            return
+        while (item := self.stream.pull()) is not None:
+            self.note(item)
+        deadline = self.stream.deadline
+        if deadline is not None:
+            due = max(deadline - self.plan.skew_ms, self.now + 200)
+            if self._pull_at is None or due < self._pull_at:
+                self._pull_at = due
+                self.at(due, self._pull)
+
+    def note(self, item: Delivery | Notice) -> None:
+        if isinstance(item, Delivery):
+            bar = item.bar
+            self.log.append(
+                [self.now, "bar", bar.open_time, bar.open, bar.high, bar.low, bar.close, bar.volume, item.source]
+            )
+        elif hasattr(item.payload, "start"):
+            self.log.append([self.now, "gap", item.payload.start, item.payload.end])
+        else:
+            self.log.append([self.now, "status", item.status.name])
+
+    def text(self) -> str:
+        """The log as JSON lines."""
+        return "\n".join(json.dumps(line) for line in self.log)
