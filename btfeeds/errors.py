@@ -18,6 +18,11 @@
     ├── NetworkError             no answer from the venue
     │   ├── TlsError             the certificate is not accepted
     │   └── ProxyRefused         the proxy wants credentials or says no
+    ├── WarehouseError           bars on disk cannot be read or written
+    │   ├── WarehouseLocked      another process holds what is needed
+    │   ├── WarehouseUnwritable  the disk is full, read-only or broken
+    │   ├── WarehouseDamaged     a file of bars was torn or changed; carries the spans
+    │   └── WarehouseTooNew      a later btfeeds has written it
     ├── HistoryIncomplete        some pages of a download failed for good; carries the spans
     ├── FeedStopped              a live feed ended with an error and the feed's policy is to raise it
     └── SimulatorError           the simulator cannot do what it was asked
@@ -150,6 +155,39 @@ class ProxyRefused(NetworkError):
     """The proxy wants credentials or says no."""
 
     fatal = True
+
+
+class WarehouseError(BtfeedsError):
+    """Bars on disk cannot be read or written."""
+
+    exit_code = 3
+
+
+class WarehouseLocked(WarehouseError):
+    """Another process holds what is needed, and does not let go."""
+
+    fatal = False
+    exit_code = 5
+
+
+class WarehouseUnwritable(WarehouseError):
+    """The disk is full, read-only or broken; what was there is as it was."""
+
+    fatal = False
+
+
+class WarehouseDamaged(WarehouseError):
+    """A file of bars was torn or changed and is in quarantine. `spans` holds what it covered, as (start, end) in ms."""
+
+    fatal = False
+
+    def __init__(self, what: str, did: str = "", advice: str = "", *, spans: tuple[tuple[int, int], ...] = ()) -> None:
+        super().__init__(what, did, advice)
+        self.spans = spans
+
+
+class WarehouseTooNew(WarehouseError):
+    """A later btfeeds has written this warehouse."""
 
 
 class HistoryIncomplete(BtfeedsError):
