@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,17 +64,22 @@ class Backfill:
                 thread.start()
         self._questions.put(_Question(subscription, ask, reply, cancelled))
 
-    def close(self, seconds: float) -> None:
-        """Let go: threads leave after the request under way, waited for up to `seconds`."""
+    def close(self) -> None:
+        """Let go: threads leave after the request under way. Does not wait."""
         with self._lock:
             self._closed = True
-            threads = list(self._threads)
-        for _ in threads:
+            threads = len(self._threads)
+        for _ in range(threads):
             self._questions.put(None)
         self._downloader.close()
-        for thread in threads:
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the threads to leave, so long in all; False when one did not in time."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(seconds / len(threads))
+                thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while (question := self._questions.get()) is not None:

@@ -6,6 +6,7 @@ apart and the first that answers is kept (RFC 8305, "happy eyeballs"): a dead IP
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
@@ -18,10 +19,35 @@ from typing import Any
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 _HEAD_START_S = 0.25  # RFC 8305 §5
+_SLICE_S = 0.1  # how soon it is noticed that an attempt was given up
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
 
 # Neither needs a file descriptor of its own, and descriptors above 1023 are none of poll's business.
 Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+class Attempt:
+    """One attempt to connect. Another thread may give it up; then the one that connects soon gets an OSError."""
+
+    def __init__(self) -> None:
+        self.given_up = False
+        self._sock: socket.socket | None = None
+
+    def hold(self, sock: socket.socket) -> None:
+        """What would have to be woken. Raises ConnectionAbortedError when it was given up meanwhile."""
+        self._sock = sock
+        self.go_on()
+
+    def go_on(self) -> None:
+        if self.given_up:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "given up")
+
+    def abort(self) -> None:
+        """From any thread."""
+        self.given_up = True
+        if (sock := self._sock) is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # a TLS socket's own would pull the rug from its thread
 
 
 def proxy_variable(host: str, secure: bool) -> str:
@@ -31,20 +57,29 @@ def proxy_variable(host: str, secure: bool) -> str:
     return "" if not found or proxy_bypass_environment(host) else found
 
 
-def connect(host: str, port: int, seconds: float, *, secure: bool, ca_file: str | None = None) -> socket.socket:
+def connect(
+    host: str, port: int, seconds: float, *, secure: bool, ca_file: str | None = None, attempt: Attempt | None = None
+) -> socket.socket:
     """A connected socket, with TLS where `secure`. All together takes at most `seconds` and the look-up of the name.
 
     Raises OSError: gaierror, ConnectionRefusedError, TimeoutError, ssl.SSLError …
     """
+    attempt = attempt or Attempt()
     context = ssl.create_default_context(cafile=ca_file) if secure else None
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     end = time.monotonic() + seconds
-    sock = _race(_in_turns(found), end)
+    sock = _race(_in_turns(found), end, attempt)
     try:
+        attempt.hold(sock)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.settimeout(max(0.001, end - time.monotonic()))
-        return sock if context is None else context.wrap_socket(sock, server_hostname=host)
+        if context is None:
+            return sock
+        sock = wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        attempt.hold(wrapped)
+        wrapped.do_handshake()
+        return wrapped
     except BaseException:
         sock.close()
         raise
@@ -57,13 +92,14 @@ def _in_turns(found: list[Any]) -> deque[Any]:
     return deque(address for pair in zip_longest(first, other) for address in pair if address is not None)
 
 
-def _race(addresses: deque[Any], end: float) -> socket.socket:
+def _race(addresses: deque[Any], end: float, attempt: Attempt) -> socket.socket:
     """The first socket that connects. Raises the last failure, or TimeoutError at `end`."""
     failure: OSError | None = None
     next_at = 0.0
     with Selector() as selector:
         try:
             while True:
+                attempt.go_on()
                 now = time.monotonic()
                 if now >= end:
                     raise TimeoutError("timed out")
@@ -77,7 +113,8 @@ def _race(addresses: deque[Any], end: float) -> socket.socket:
                     continue
                 if not trying:
                     raise failure or TimeoutError("no address")
-                for key, _ in selector.select((min(end, next_at) if addresses else end) - now):
+                soon = min(end, next_at) if addresses else end
+                for key, _ in selector.select(min(soon - now, _SLICE_S)):
                     sock: Any = key.fileobj
                     selector.unregister(sock)
                     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -9,10 +9,12 @@ successor that is confirmed before the old socket goes leaves no break behind.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -32,6 +34,8 @@ from btfeeds.venues.base import BarRevised, BarUpdate, TradesSeen, TradeUpdate, 
 logger = logging.getLogger("btfeeds")
 
 _FIVE_MINUTES = 300_000
+_LEAVE_S = 1.0  # the longest wait for threads to end, for all hubs that close one behind the other
+_LEAST_S = 0.05  # and the least for each
 
 
 class Shard:
@@ -198,10 +202,12 @@ class Hub:
     skew: Skew = field(default_factory=Skew)
 
     def __post_init__(self) -> None:
-        self._lock = threading.RLock()  # guards _taps, _shards and _numbers
+        # Guards _taps, _shards and closed. Who holds it may take a shard's lock, and never the other way round.
+        self._lock = threading.RLock()
+        self.closed = False  # the last tap has gone: this hub takes no other
         self._taps: dict[str, tuple[Tap, ...]] = {}  # replaced, never changed: read without the lock
         self._shards: list[Shard] = []
-        self._numbers = 0
+        self._numbers = itertools.count(1)
 
     def now(self) -> int:
         """The venue's clock, as well as we know it (epoch ms)."""
@@ -210,9 +216,11 @@ class Hub:
     def taps(self, channel: str) -> tuple[Tap, ...]:
         return self._taps.get(channel, ())
 
-    def attach(self, tap: Tap) -> None:
-        """Bring a stream's bars to it. Never blocks."""
+    def attach(self, tap: Tap) -> bool:
+        """Bring a stream's bars to it. Never blocks. False: this hub has just closed, another one is needed."""
         with self._lock:
+            if self.closed:
+                return False
             self._taps[tap.channel] = (*self.taps(tap.channel), tap)
             shard = self._shard(tap.channel)
             if shard is None:
@@ -223,6 +231,7 @@ class Hub:
                 shard.want(tap.channel)
             elif shard.covers(tap.channel):
                 tap.up(self.now())
+            return True
 
     def detach(self, tap: Tap) -> None:
         """Forget a stream; the last one of a channel ends the subscription, the last of all ends the sockets."""
@@ -237,6 +246,7 @@ class Hub:
                 shard.unwant(tap.channel)
             if self._taps:
                 return
+            self.closed = True
         _close(self)
 
     def prove(self, channel: str) -> None:
@@ -281,20 +291,20 @@ class Hub:
                     tap.doubt()
 
     def new_worker(self, shard: Shard) -> Worker:
-        with self._lock:
-            self._numbers += 1
-            number = self._numbers
         connection = Connection(self.venue, _budget(self.venue, self.clock), jitter=random.random, policy=self.policy)
-        return Worker(connection, shard, self.clock, number, ca_file=self.ca_file)
+        return Worker(connection, shard, self.clock, next(self._numbers), ca_file=self.ca_file)
 
-    def stop(self) -> None:
-        """End every socket and thread; waits up to a second and a half for them."""
+    def stop(self, seconds: float = _LEAVE_S) -> None:
+        """End every socket and thread; waits at most so long for them, all together."""
+        end = time.monotonic() + seconds
         with self._lock:
+            self.closed = True
             workers = [worker for shard in self._shards for worker in shard.stop()]
             self._shards.clear()
+        self.backfill.close()
         for worker in workers:
-            worker.join(0.5)
-        self.backfill.close(0.5)
+            worker.join(max(0.0, end - time.monotonic()))
+        self.backfill.join(max(0.0, end - time.monotonic()))
 
     def _shard(self, channel: str) -> Shard | None:
         return next((shard for shard in self._shards if channel in shard.channels), None)
@@ -303,7 +313,8 @@ class Hub:
 # One hub per (process, venue, hosts, clock, policy): a child after a fork has none of its parent's threads.
 _hubs: dict[tuple[object, ...], Hub] = {}
 _budgets: dict[tuple[int, str], Budget] = {}
-_registry = threading.RLock()  # guards _hubs and _budgets
+_registry = threading.RLock()  # guards _hubs, _budgets and _leaving; under it no other lock is taken
+_leaving = 0.0  # until when (monotonic, s) hubs that close now may wait for their threads
 
 
 def _start_over() -> None:
@@ -324,7 +335,7 @@ def hub_for(
     """The hub of this venue host and clock; made when it is the first time."""
     key = (os.getpid(), venue.name, venue.rest_url, venue.stream_url, clock, policy, ca_file)
     with _registry:
-        if key not in _hubs:
+        if key not in _hubs or _hubs[key].closed:
             _hubs[key] = Hub(venue, clock, make(), policy, ca_file)
         return _hubs[key]
 
@@ -333,7 +344,17 @@ def _close(hub: Hub) -> None:
     with _registry:
         for key in [key for key, known in _hubs.items() if known is hub]:
             del _hubs[key]
-    hub.stop()
+    hub.stop(_patience())
+
+
+def _patience() -> float:
+    """How long a hub that closes now waits (s). Ten venues that close at the end of a run share one wait."""
+    global _leaving
+    with _registry:
+        now = time.monotonic()
+        if now > _leaving + 2 * _LEAVE_S:  # the closings before were another run's
+            _leaving = now + _LEAVE_S
+        return max(_LEAST_S, _leaving - now)
 
 
 def _host(venue: Venue) -> str:

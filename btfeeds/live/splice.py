@@ -156,7 +156,6 @@ class Splice:
                 self._asked, self._unchecked = None, False
             return
         self._admit_lateness(now)
-        before = self.due
         source = "backfill" if self._was_live else "history"
         for bar in bars:
             if bar.open_time not in span:
@@ -182,7 +181,7 @@ class Splice:
         if done:
             self._asked = None
             self._unchecked = False
-            if self.due > before:
+            if self.due > ask.span.start:  # pages came before this last piece: what counts is the whole answer
                 self._tries = 0
                 self._next_ask_at = 0
             elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock

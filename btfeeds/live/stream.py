@@ -104,18 +104,13 @@ class Stream:
         except BtfeedsError as error:
             self._splice.refuse(error)
             return
-        hub = self._given_hub or hub_for(
-            self.venue,
-            self.clock,
-            policy_for(self.clock, self._backoff_ms),
-            lambda: Backfill(self._downloader(), self.clock),
-            self._ca_file,
-        )
         tap = Tap(self.venue, self.subscription, self._ring, wake)
+        hub = self._given_hub or self._hub_of_this_process()
+        while not hub.attach(tap):  # its last stream has left it this instant
+            hub = self._hub_of_this_process()
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
         self._finalizer = weakref.finalize(self, _detach, hub, tap, self._pid)
-        hub.attach(tap)
         self._splice.begin(self.now())
         self._think()
 
@@ -206,6 +201,12 @@ class Stream:
             )
         )
         return self._splice.take()
+
+    def _hub_of_this_process(self) -> Hub:
+        policy = policy_for(self.clock, self._backoff_ms)
+        return hub_for(
+            self.venue, self.clock, policy, lambda: Backfill(self._downloader(), self.clock), self._ca_file
+        )
 
     def _absorb(self, entry: Bar | Up | Down | Revised | Refusal | Answer | Failure) -> None:
         splice = self._splice

@@ -19,7 +19,7 @@ from websocket import ABNF
 
 from btfeeds import __version__
 from btfeeds.errors import TlsError
-from btfeeds.live.dialing import Selector, connect, proxy_variable
+from btfeeds.live.dialing import Attempt, Selector, connect, proxy_variable
 from btfeeds.live.effects import Loss
 from btfeeds.live.losses import bad_status, closed, proxy_refused
 
@@ -127,9 +127,17 @@ class Transport:
     """One WebSocket. All methods but `abort` belong to the thread that owns it."""
 
     def __init__(
-        self, url: str, *, timeout: float = 10.0, ca_file: str | None = None, pong_every: float = 1.0
+        self,
+        url: str,
+        *,
+        timeout: float = 10.0,
+        ca_file: str | None = None,
+        pong_every: float = 1.0,
+        attempt: Attempt | None = None,
     ) -> None:
         """Dial. `timeout` in seconds of the wall, for TCP, TLS and the handshake together, and for one send.
+
+        `attempt` can be given up by another thread.
 
         Pings are answered at once, but at most every `pong_every` seconds: venues limit what a client may send, and
         an answer to the last ping answers those before it (RFC 6455 §5.5.3). Raises Dropped.
@@ -142,7 +150,7 @@ class Transport:
         )
         self._ws = ws
         try:
-            self._socket = self._open(url, timeout, ca_file)
+            self._socket = self._open(url, timeout, ca_file, attempt)
             response = ws.handshake_response
             if response is None or response.status != 101:
                 status = response.status if response else 0
@@ -162,7 +170,7 @@ class Transport:
         self._parts: bytearray | None = None  # a message whose end has not come yet
         self._goodbye = 1000
 
-    def _open(self, url: str, timeout: float, ca_file: str | None) -> _Buffered:
+    def _open(self, url: str, timeout: float, ca_file: str | None, attempt: Attempt | None) -> _Buffered:
         """Connect and shake hands."""
         ws, end = self._ws, time.monotonic() + timeout
         options = {"timeout": timeout, "redirect_limit": 0, "header": [f"User-Agent: btfeeds/{__version__}"]}
@@ -174,7 +182,8 @@ class Transport:
             sock = _Buffered(ws.sock, end)
             ws.sock = sock  # type: ignore[assignment]  # it offers all that the library calls
         else:
-            raw = connect(host, parts.port or (443 if secure else 80), timeout, secure=secure, ca_file=ca_file)
+            port = parts.port or (443 if secure else 80)
+            raw = connect(host, port, timeout, secure=secure, ca_file=ca_file, attempt=attempt)
             sock = _Buffered(raw, end)
             ws.sock = sock  # type: ignore[assignment]  # so that a failure closes it
             ws.connect(url, socket=sock, **options)  # type: ignore[no-untyped-call]

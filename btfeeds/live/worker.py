@@ -21,7 +21,7 @@ from btfeeds.clock import Clock
 from btfeeds.errors import BadFrame, BtfeedsError
 from btfeeds.history.http import HttpClient
 from btfeeds.live.connection import Connection
-from btfeeds.live.dialing import Selector
+from btfeeds.live.dialing import Attempt, Selector
 from btfeeds.live.effects import Covered, Data, Dial, Doubt, Effect, HangUp, Loss, Lost, Ping, Refused, Relieve, Send
 from btfeeds.live.states import State
 from btfeeds.live.transport import Dropped, Transport
@@ -75,6 +75,7 @@ class Worker:
         self._wake_in: socket.socket | None = None  # made on our thread, where a lack of descriptors can be waited for
         self._wake_out: socket.socket | None = None
         self._transport: Transport | None = None
+        self._attempt: Attempt | None = None  # while a connection is being opened
         self._stopping = False
         self._retry = threading.Event()  # set by stop
         self._thread = threading.Thread(target=self._run, name=f"btfeeds-{self.venue.name}-{number}", daemon=True)
@@ -95,14 +96,16 @@ class Worker:
         self._stopping = True
         self._retry.set()
         self._wake()
+        if (attempt := self._attempt) is not None:
+            attempt.abort()
 
     def join(self, seconds: float) -> bool:
         """Wait for the thread to leave; False when it did not in time."""
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(seconds)
+            self._thread.join(seconds / 2)
             if self._thread.is_alive() and (transport := self._transport) is not None:
                 transport.abort()  # it is in the midst of a frame that does not come
-                self._thread.join(seconds)
+            self._thread.join(seconds / 2)
         return not self._thread.is_alive()
 
     @property
@@ -125,7 +128,8 @@ class Worker:
                 try:
                     self._turn()
                 except Dropped as dropped:
-                    self._do(self.connection.lost(dropped.loss, self._clock.monotonic()))
+                    if not self._stopping:  # a dial that was given up is no loss
+                        self._do(self.connection.lost(dropped.loss, self._clock.monotonic()))
                 except Exception as error:  # the thread's outermost border: a silent death would mute the feed
                     logger.critical("a connection to %s failed inside: %r", self.venue.name, error, exc_info=True)
                     self._do(
@@ -242,7 +246,15 @@ class Worker:
         except BtfeedsError as error:  # what came for a ticket is none
             raise Dropped(Loss("http", error.line(), error=error if error.fatal else None)) from None
         pong_every = 1.0 / max(1.0, self._clock.speed)
-        transport = Transport(url, timeout=self._dial_timeout, ca_file=self._ca_file, pong_every=pong_every)
+        attempt = self._attempt = Attempt()
+        if self._stopping:  # said before there was anything to give up
+            attempt.abort()
+        try:
+            transport = Transport(
+                url, timeout=self._dial_timeout, ca_file=self._ca_file, pong_every=pong_every, attempt=attempt
+            )
+        finally:
+            self._attempt = None
         transport.watch(self._woken.fileno())
         self._transport = transport
         self._do(self.connection.opened(self._clock.monotonic()))

@@ -51,7 +51,8 @@ def ask(downloader: Fake, cancelled: Callable[[], bool] = lambda: False) -> list
     got = [replies.get(timeout=10)]
     while isinstance(got[-1], Answer) and not got[-1].done and not cancelled():
         got.append(replies.get(timeout=10))
-    backfill.close(5)
+    backfill.close()
+    assert backfill.join(5)
     return got
 
 
@@ -84,5 +85,6 @@ def test_a_question_nobody_waits_for_is_not_asked() -> None:
     downloader = Fake()
     backfill = Backfill(downloader, ManualClock(7))  # type: ignore[arg-type]
     backfill.ask(BTC, ASK, lambda answer: None, lambda: True)
-    backfill.close(5)
+    backfill.close()
+    assert backfill.join(5)
     assert downloader.threads == set()

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from btfeeds.clock import Clock, ManualClock, SystemClock
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, hub_for
@@ -13,6 +15,7 @@ from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.ring import Down, Refusal, Ring, Up
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe
+from tests.faults.rig import Rig
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 
@@ -184,6 +187,52 @@ def test_the_last_tap_ends_sockets_and_threads() -> None:
         bell.until(lambda: entries(attached))
         made.detach(attached)
         bell.until(lambda: not any(thread.name.startswith("btfeeds-toy") for thread in threading.enumerate()))
+
+
+def test_a_hub_whose_last_stream_has_left_takes_no_other_and_is_replaced() -> None:
+    def of() -> Hub:
+        return hub_for(Toy(), clock, QUICK, lambda: Backfill(NoHistory(), clock), None)  # type: ignore[arg-type]
+
+    bell, clock = Bell(), ManualClock()
+    made = of()
+    attached = tap(made, bell)
+    made.detach(attached)
+    assert made.attach(attached) is False
+    assert of() is not made
+
+
+def test_a_stream_that_meets_a_closing_hub_goes_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    attach, refused = Hub.attach, []
+
+    def closing_once(self: Hub, attached: Tap) -> bool:
+        if not refused:
+            refused.append(self)
+            self.closed = True
+        return attach(self, attached)
+
+    monkeypatch.setattr(Hub, "attach", closing_once)
+    with Scripted(Peer.stay) as server, Rig(server.url) as rig:
+        rig.until_live()
+        assert refused and rig.stream._hub is not refused[0]
+
+
+def test_a_connection_is_replaced_while_the_hub_is_busy() -> None:
+    """A shard's lock is held here; who holds the hub's may wait for it, so taking that one, too, could be the end."""
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        peer.stay()
+
+    bell = Bell()
+    with hub(script) as (made, server):
+        attached = tap(made, bell)
+        bell.until(lambda: entries(attached))
+        replacing = threading.Thread(target=made._shards[0].replace, args=("silent",), daemon=True)
+        with made._lock:
+            replacing.start()
+            replacing.join(10)
+            assert not replacing.is_alive()
+        bell.until(lambda: server.connects == 2)
 
 
 def test_feeds_with_a_system_clock_each_share_a_hub_and_other_clocks_have_their_own() -> None:

@@ -175,6 +175,22 @@ def test_a_bar_that_history_does_not_have_yet_is_asked_for_again() -> None:
     assert story(splice) == ["CONNBROKEN", "CONNECTED", "DELAYED", (5, "backfill")]
 
 
+def test_after_an_answer_that_lagged_a_whole_one_in_pieces_brings_live_back() -> None:
+    splice = live_splice()
+    splice.broken("cut")
+    now = 6 * M + 2_000
+    splice.connected(now)
+    ask = splice.ask(now)
+    assert ask is not None and ask.span == TimeRange(5 * M, 6 * M)
+    splice.answered(ask, TimeRange(5 * M, 5 * M), [], now, done=True)  # not there yet
+    again = splice.ask(now + 1_000)
+    assert again is not None
+    splice.answered(again, again.span, [bar(5)], now + 1_100, done=False)
+    splice.answered(again, TimeRange(6 * M, 6 * M), [], now + 1_100, done=True)
+    assert story(splice) == ["CONNBROKEN", "CONNECTED", "DELAYED", (5, "backfill")]
+    assert splice.settle(now + 1_100) == Notice(Status.LIVE)
+
+
 def test_a_minute_without_trades_is_stepped_over_once_history_is_sure() -> None:
     splice = live_splice()
     now = 6 * M + 11_000

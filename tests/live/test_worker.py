@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+
+import pytest
 
 from btfeeds.clock import SystemClock
 from btfeeds.live.budget import Budget
 from btfeeds.live.connection import Connection
+from btfeeds.live.dialing import Attempt
 from btfeeds.live.effects import Data, Doubt, Lost, Refused
 from btfeeds.live.patience import ConnectionPolicy
+from btfeeds.live.transport import Dropped, Transport
 from btfeeds.live.worker import Worker
 from btfeeds.venues.base import BarUpdate, Event
+from tests.faults.rig import Listener, black_hole
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 
@@ -51,14 +57,14 @@ class Ear:
         self._note("ended")
 
 
-def start(url: str, ear: Ear, venue: Toy | None = None) -> Worker:
+def start(url: str, ear: Ear, venue: Toy | None = None, dial_timeout: float = 10.0) -> Worker:
     connection = Connection(
         venue or Toy(stream_url=url),
         Budget(1_000, 300_000, threading.Lock()),
         jitter=lambda: 1.0,
         policy=ConnectionPolicy(backoff_ms=(0,)),
     )
-    worker = Worker(connection, ear, SystemClock(), 1)
+    worker = Worker(connection, ear, SystemClock(), 1, dial_timeout=dial_timeout)
     worker.ask(lambda connection, now: connection.want(["x"], now))
     worker.start()
     return worker
@@ -157,3 +163,33 @@ def test_it_leaves_promptly_even_in_the_midst_of_a_frame_that_does_not_come() ->
         ear.bell.until(lambda: "covered" in ear.said)
         worker.stop()
         assert worker.join(0.5)
+
+
+@pytest.mark.parametrize("where", ["tcp", "tls", "handshake"])
+def test_it_leaves_promptly_while_nobody_answers_the_dial(where: str) -> None:
+    ear, dialled = Ear(), threading.Event()
+
+    def silent(sock: socket.socket, _number: int) -> None:
+        dialled.set()
+        while sock.recv(4096):
+            pass
+
+    with black_hole() as port, Listener(silent) as server:
+        scheme = "wss" if where == "tls" else "ws"
+        url = f"ws://127.0.0.1:{port}" if where == "tcp" else f"{scheme}://127.0.0.1:{server.port}"
+        worker = start(url, ear, dial_timeout=60)
+        if where != "tcp":
+            assert dialled.wait(10)
+        ear.bell.until(lambda: worker._attempt is not None)
+        worker.stop()
+        assert worker.join(10)  # a sixth of what the dial may take
+    assert ear.said == ["ended"]
+
+
+def test_a_dial_that_was_given_up_before_it_began_does_not_begin() -> None:
+    attempt = Attempt()
+    attempt.abort()
+    with Scripted(Peer.stay) as server:
+        with pytest.raises(Dropped):
+            Transport(server.url, attempt=attempt)
+        assert server.connects == 0

@@ -212,8 +212,11 @@ class VirtualBackfill:
             world.at(at, lambda answer=answer: reply(answer))
             at += world.venue.latency() // 10
 
-    def close(self, seconds: float) -> None:
+    def close(self) -> None:
         pass
+
+    def join(self, seconds: float) -> bool:
+        return True
 
 
 class VirtualHub(Hub):
@@ -222,9 +225,8 @@ class VirtualHub(Hub):
     world: World
 
     def new_worker(self, shard: Shard) -> Worker:
-        self._numbers += 1
         connection = Connection(self.venue, self.world.budget, jitter=self.world.dice.random, policy=self.policy)
-        return VirtualWorker(self.world, connection, shard, self._numbers)
+        return VirtualWorker(self.world, connection, shard, next(self._numbers))
 
 
 class _NoLock:
