@@ -61,6 +61,8 @@ class BaseLiveDataFeed(WantedBars):
       puts flat bars there (the line `filled` is 1.0), "hold" waits for them, "stop" ends the feed; see live.stream
     - `resume`: a file that remembers the last bar, and from which a live run that starts again continues, whatever
       `history` and `fromdate` would give: no bar is missing, and which ones can come twice is said in live.resume
+    - `warehouse`: bars on disk: a folder, a Warehouse, or True for BTFEEDS_WAREHOUSE. History is read there first, only
+      the rest is downloaded, and what comes live is kept
     - `tz`, `sessionstart`, `sessionend`: as everywhere in backtrader; tz may be a name, without pytz
     - `rest_url`, `stream_url`, `sandbox`, `clock`: other hosts, the venue's test hosts, another time
 
@@ -82,6 +84,7 @@ class BaseLiveDataFeed(WantedBars):
         ("stamp", None),
         ("gaps", "mark"),
         ("resume", None),
+        ("warehouse", None),
         ("align", 0.0),
         ("buffer", 4096),
         ("venue", None),
@@ -195,9 +198,10 @@ class BaseLiveDataFeed(WantedBars):
 
         venue = self._venue()
         assert self._symbol is not None
+        subscription = Subscription(venue.name, self._symbol, self._base)
         stream: Source = Stream(
             venue,
-            Subscription(venue.name, self._symbol, self._base),
+            subscription,
             clock=self._clock,
             start=start,
             until=until,
@@ -205,6 +209,7 @@ class BaseLiveDataFeed(WantedBars):
             after=self._position.last if self._position else None,
             capacity=self.p.buffer,
             backfill=self.p.backfill,
+            stored=self._stored(venue, subscription),
         )
         return stream
 

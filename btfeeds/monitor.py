@@ -137,6 +137,74 @@ class RingOverflowed(Happening):
     feed: str
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderChanged(Happening):
+    """From `start` (epoch ms) on `to` is asked for bars instead of `venue`, because of `reason`."""
+
+    feed: str
+    to: str
+    start: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseOut(Happening):
+    """Bars on disk can be neither read nor kept for now. Feeds go on; what is not kept will be asked for again."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseBack(Happening):
+    """Bars on disk can be read and kept again, after so many seconds."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpened(Happening):
+    """The venue's REST host did not answer `failures` times in a row; it is left alone for `retry_in_ms`."""
+
+    failures: int
+    retry_in_ms: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitClosed(Happening):
+    """The venue's REST host answers again, `after_ms` after it was first left alone."""
+
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileQuarantined(Happening):
+    """A file of bars was damaged: it was moved aside, and what it held is to be asked for again."""
+
+    feed: str
+    path: str
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRejected(Happening):
+    """Rows could not be bars, or were damaged on the disk: they are dead letters now. `reason` is that of the first."""
+
+    feed: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealFailed(Happening):
+    """A closed period could not be moved into a file. Its bars are safe in the catalogue; it is tried again later."""
+
+    feed: str
+    error: str
+
+
 Sink = Callable[[Happening], None]
 _sinks: list[Sink] = []
 _lock = threading.Lock()  # guards _sinks and counts
@@ -181,6 +249,9 @@ class Counts:
 
 
 _LEVELS = {
+    "FileQuarantined": logging.ERROR,
+    "RowsRejected": logging.WARNING,
+    "SealFailed": logging.WARNING,
     "Disconnected": logging.WARNING,
     "SubscriptionRefused": logging.ERROR,
     "BackfillFailed": logging.WARNING,
@@ -190,6 +261,9 @@ _LEVELS = {
     "BarCorrected": logging.WARNING,
     "GapDeclared": logging.WARNING,
     "PositionNotSaved": logging.ERROR,
+    "CircuitOpened": logging.WARNING,
+    "ProviderChanged": logging.WARNING,
+    "WarehouseOut": logging.CRITICAL,
 }
 
 

@@ -6,7 +6,7 @@ Reading `.env` does not change the environment. `mask` and `Redact` keep secrets
 
     BTFEEDS_<VENUE>_REST_URL, BTFEEDS_<VENUE>_STREAM_URL      the venue's hosts, bases without path
     BTFEEDS_<VENUE>_API_KEY,  BTFEEDS_<VENUE>_API_SECRET      credentials
-    BTFEEDS_WAREHOUSE   BTFEEDS_STATE   BTFEEDS_LOG_LEVEL   BTFEEDS_ENV_FILE
+    BTFEEDS_WAREHOUSE   BTFEEDS_PROVIDERS   BTFEEDS_STATE   BTFEEDS_LOG_LEVEL   BTFEEDS_ENV_FILE
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from btfeeds.errors import ConfigError
 logger = logging.getLogger("btfeeds.settings")
 
 PREFIX = "BTFEEDS_"
-GENERAL = ("BTFEEDS_WAREHOUSE", "BTFEEDS_STATE", "BTFEEDS_LOG_LEVEL", "BTFEEDS_ENV_FILE")
+GENERAL = ("BTFEEDS_WAREHOUSE", "BTFEEDS_PROVIDERS", "BTFEEDS_STATE", "BTFEEDS_LOG_LEVEL", "BTFEEDS_ENV_FILE")
 PER_VENUE = ("REST_URL", "STREAM_URL", "API_KEY", "API_SECRET")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -69,6 +69,11 @@ def warehouse(path: str | os.PathLike[str] = "") -> Path | None:
     """The folder that holds bars on disk, or None where nobody says."""
     text = os.fspath(path) or _value(_load(), "BTFEEDS_WAREHOUSE")
     return Path(text).expanduser() if text else None
+
+
+def providers(rules: str = "") -> str:
+    """Who is asked for which symbol, as history.rules reads it; "" where nobody says."""
+    return rules or _value(_load(), "BTFEEDS_PROVIDERS")
 
 
 def state() -> Path:

@@ -89,7 +89,7 @@ def test_a_list_is_checked_like_a_file() -> None:
         ("1709251200,1,nan,0.5,1,10\n", 2, "not a number"),
         ("1709251200,1,4,0,1,10\n", 2, "not positive"),
         ("1709251200,1,4,0.5,1,-10\n", 2, "negative volume"),
-        ("1709251200,1,4,0.5,x,10\n", 2, "could not convert"),
+        ("1709251200,1,4,0.5,x,10\n", 2, "close is 'x', not a number"),
         ("soon,1,4,0.5,1,10\n", 2, "not a time"),
         ("1709251200,1,4\n", 2, "too few"),
         ("1709251200,1,4,0.5,2,10\n1709251260,1,4,0.5,2,10\n1709251350,1,4,0.5,2,10\n", 4, "no bar of 1m"),

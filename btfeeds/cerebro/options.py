@@ -16,7 +16,27 @@ from btfeeds.market import Timeframe, to_ms
 
 
 def settle(p: Any, *, framed: bool) -> None:
-    """Bring a feed's parameters into their one form. `framed`: the bars are in a DataFrame. Raises ConfigError."""
+    """Bring a live feed's parameters into their one form. `framed`: the bars are in a DataFrame. Raises ConfigError."""
+    settle_series(p, framed=framed)
+    if p.gaps == "hold" and not p.backfill:
+        raise _wrong("gaps", p.gaps, "What is held is waited for from history: leave backfill=True.")
+    if p.resume is not None and not isinstance(p.resume, str | os.PathLike):
+        raise _wrong("resume", p.resume, 'Write the path of a file, as in "state.json".')
+    if p.resume is not None and p.backfill_from is not None:
+        raise _wrong("resume", p.resume, "Give resume or backfill_from, not both: its bars would come again.")
+    _number("align", p.align, 0.0)
+    _number("qcheck", p.qcheck, 0.0)
+    _number("keep", p.keep, 0, whole=True)
+    _number("buffer", p.buffer, 1, whole=True)
+    for name in ("historical", "backfill_start", "backfill", "sandbox"):
+        if not isinstance(getattr(p, name), bool):
+            raise _wrong(name, getattr(p, name), "Write True or False.")
+    if p.historical and not framed and p.history is None and p.fromdate is None:
+        raise _wrong("historical", True, 'Say from when: history="30d" or fromdate=…')
+
+
+def settle_series(p: Any, *, framed: bool) -> None:
+    """The parameters that say which bars are wanted, and how they are shown. Raises ConfigError."""
     if isinstance(p.timeframe, str | Timeframe):
         number, count = pair(Timeframe.parse(p.timeframe))
         p.timeframe, p.compression = number, count * p.compression
@@ -34,19 +54,7 @@ def settle(p: Any, *, framed: bool) -> None:
         raise _wrong("stamp", p.stamp, 'Write "close" or "open".')
     if p.gaps not in ("mark", "fill", "hold", "stop"):
         raise _wrong("gaps", p.gaps, 'Write "mark", "fill", "hold" or "stop".')
-    if p.gaps == "hold" and not p.backfill:
-        raise _wrong("gaps", p.gaps, "What is held is waited for from history: leave backfill=True.")
-    if p.resume is not None and not isinstance(p.resume, str | os.PathLike):
-        raise _wrong("resume", p.resume, 'Write the path of a file, as in "state.json".')
-    if p.resume is not None and p.backfill_from is not None:
-        raise _wrong("resume", p.resume, "Give resume or backfill_from, not both: its bars would come again.")
-    _number("align", p.align, 0.0)
-    _number("qcheck", p.qcheck, 0.0)
-    _number("keep", p.keep, 0, whole=True)
-    _number("buffer", p.buffer, 1, whole=True)
-    for name in ("historical", "backfill_start", "backfill", "sandbox"):
-        if not isinstance(getattr(p, name), bool):
-            raise _wrong(name, getattr(p, name), "Write True or False.")
+    check_warehouse(p.warehouse)
     zone(p.tz)
     zone(p.tzinput)
     _dates(p)
@@ -54,8 +62,20 @@ def settle(p: Any, *, framed: bool) -> None:
         if p.fromdate is not None:
             raise _wrong("history", p.history, "Give history or fromdate, not both.")
         history_start(p.history, Timeframe(1, "m"), 0)
-    if p.historical and not framed and p.history is None and p.fromdate is None:
-        raise _wrong("historical", True, 'Say from when: history="30d" or fromdate=…')
+
+
+def check_missing(p: Any) -> None:
+    """What to do about bars nobody was asked for. Raises ConfigError."""
+    if p.missing not in ("stop", "skip", "download"):
+        raise _wrong("missing", p.missing, 'Write "stop", "skip" or "download".')
+    if p.venue == "auto" and p.missing != "download":
+        raise _wrong("venue", p.venue, 'Name a series of the warehouse, or let bars be fetched: missing="download".')
+
+
+def check_warehouse(warehouse: Any) -> None:
+    """Raises ConfigError for what cannot be one. One that is open is known by what it can do: it may be a stand-in."""
+    if not (warehouse is None or isinstance(warehouse, str | os.PathLike | bool) or hasattr(warehouse, "missing")):
+        raise _wrong("warehouse", warehouse, "Write a folder, a Warehouse, or True for the one of BTFEEDS_WAREHOUSE.")
 
 
 def history_start(history: Any, frame: Timeframe, now: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,6 +16,9 @@ from btfeeds.clock import Clock
 from btfeeds.live.resume import Position, claim
 from btfeeds.market import Bar, Subscription, Symbol, to_ms
 from btfeeds.venues.base import Venue
+
+if TYPE_CHECKING:
+    from btfeeds.live.stored import Stored
 
 
 class WantedBars(HostedFeed):
@@ -106,16 +110,14 @@ class WantedBars(HostedFeed):
     def _download(self) -> pd.DataFrame:
         """The bars of a backtest; fetched once, so that every run of an optimization has the same."""
         if self._downloaded is None:
-            from btfeeds.history.downloader import DataDownloaderFactory  # here: a live run may do without
-            from btfeeds.live.stream import omits_empty
+            from btfeeds.live.stream import omits_empty  # here: a live run may do without
 
             now = self._clock.now()
             venue = self._venue()
             start = self._start_ms(now)
             end = min(self._until_ms() or now, now)
-            downloader = DataDownloaderFactory.create(venue.name, rest_url=venue.rest_url, clock=self._clock)
             self._downloaded = filling.settle(
-                downloader.download(str(self._symbol), self._base, start, end),
+                self._bars(venue, start, end),
                 self._base,
                 self.p.gaps,
                 name=f"{venue.name} {self._symbol} {self._base}",
@@ -124,6 +126,29 @@ class WantedBars(HostedFeed):
             self._span = (start, end)
         self._start_asked = self._span[0]
         return self._downloaded
+
+    def _bars(self, venue: Venue, start: int | None, end: int) -> pd.DataFrame:
+        from btfeeds.history.downloader import DataDownloaderFactory
+
+        downloader = DataDownloaderFactory.create(venue.name, rest_url=venue.rest_url, clock=self._clock)
+        warehouse = self.p.warehouse
+        if warehouse is None or warehouse is False:
+            return downloader.download(str(self._symbol), self._base, start, end)
+        from btfeeds.manager import DataManager, opened
+
+        with (
+            opened(warehouse, self._clock) as kept,
+            DataManager(kept, clock=self._clock, create=lambda _: downloader) as manager,
+        ):
+            return manager.download(str(self._symbol), self._base, start, end, provider=venue.name)
+
+    def _stored(self, venue: Venue, subscription: Subscription) -> Stored | None:
+        """The feed's share of a warehouse, where it has one."""
+        if self.p.warehouse is None or self.p.warehouse is False:
+            return None
+        from btfeeds.live.stored import claim as share
+
+        return share(self.p.warehouse, venue, subscription, self._clock)
 
     def _timeoffset(self) -> dt.timedelta:
         return dt.timedelta(milliseconds=self._clock.now() - time.time_ns() // 1_000_000)

@@ -26,6 +26,7 @@ INTERRUPTED, BROKEN_PIPE, TERMINATED, DEFECT = 130, 141, 143, 70
 # the help of all must not cost the imports of each.
 COMMANDS = {
     "demo": "Trade simulated bars through network faults, and see the verdict.",
+    "fetch": "Download history into the warehouse: only what is missing.",
     "live": "Show history, then live bars, as a strategy meets them.",
     "simulate": "Run a venue on this machine, from a file of bars.",
     "venues": "List the venues and what they offer.",

@@ -188,13 +188,21 @@ class DataDownloaderFactory:
     @staticmethod
     def names() -> list[str]:
         """The providers there are."""
-        return list(venues.names())
+        return [*venues.names(), "ibkr"]
 
     @staticmethod
     def create(
         provider: str, *, rest_url: str = "", clock: Clock | None = None, timeout: float = 30.0, **unknown: Any
     ) -> Downloader:
-        """A downloader of `provider`; `rest_url` comes from the settings where it is not given."""
+        """A downloader of `provider`; `rest_url` comes from the settings where it is not given.
+
+        "ibkr" has `host`, `port` and `client_id` instead: it is asked through TWS or IB Gateway.
+        """
+        if provider.strip().lower() in ("ibkr", "ib", "interactive brokers"):
+            from btfeeds.history import ibkr  # here: it is a downloader, too
+
+            given: dict[str, Any] = {"rest_url": rest_url} if rest_url else {}
+            return ibkr.downloader(clock, timeout, **given, **unknown)
         if unknown:
             raise ConfigError(
                 f"A downloader has no setting {', '.join(sorted(unknown))}.",

@@ -8,6 +8,7 @@ would wait for real.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import math
 import os
@@ -22,21 +23,19 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from btfeeds import __version__, bans, wire
+from btfeeds import __version__, wire
 from btfeeds.clock import Clock, SystemClock
 from btfeeds.errors import BadFrame, Banned, BtfeedsError, NetworkError, ProxyRefused, RateLimited, TlsError
-from btfeeds.history.pacing import Pacer
+from btfeeds.history.budget import Budgets
 from btfeeds.venues.base import HttpRequest, HttpResponse, Provider
 
 logger = logging.getLogger("btfeeds")
 # It logs every URL, with its query, at INFO.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
-_TRIES = 5
 _BACKOFF_MS = (1_000, 2_000, 4_000, 8_000)
 _REDIRECTS = 3
 _MAX_BYTES = 16 * 1024 * 1024  # the largest answer a venue documents is far below
-_LONGEST_WAIT_MS = 60_000  # a deadline of an earlier run that is further away is told instead of waited for
 _POLL_MS = 50  # of the wall: how soon a wait notices that nobody waits for it any more
 _LOCAL = ("all://127.0.0.1", "all://localhost", "all://[::1]")  # never through a proxy
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -63,9 +62,9 @@ class HttpClient:
         self._max_bytes = max_bytes
         self._transport = transport
         self._rng = rng or random.Random()
-        self._lock = threading.Lock()  # guards _client and _pacers, and the pacers themselves
+        self._lock = threading.Lock()  # guards _client
         self._client: httpx2.Client | None = None
-        self._pacers: dict[str, Pacer] = {}
+        self._budgets = Budgets(self._clock)
         self._closed = False
 
     def close(self) -> None:
@@ -81,16 +80,20 @@ class HttpClient:
     ) -> HttpResponse:
         """The good answer to `request`. Raises what `provider.check` raises, or a NetworkError.
 
+        A host that has not answered for long is left alone for a while: VenueUnavailable at once, without a request.
+
         `cancelled` is asked during waits: when it says True they end with a NetworkError.
         """
         gone = cancelled or _never
         for backoff in (*_BACKOFF_MS, None):
             self._wait_for_turn(provider, request, gone)
             try:
-                return self._once(provider, request)
+                with self._budgets.asked(provider):
+                    return self._once(provider, request)
             except BtfeedsError as error:
                 # a certificate does not get better within seconds, and asking during a ban prolongs it
-                if error.fatal or isinstance(error, Banned | TlsError) or backoff is None:
+                hopeless = error.fatal or isinstance(error, Banned | TlsError)
+                if hopeless or backoff is None or self._budgets.resting(provider):
                     raise
                 logger.info("%s is asked again: %s", provider.name, error.line())
                 if not isinstance(error, RateLimited):
@@ -99,30 +102,8 @@ class HttpClient:
 
     # --- pacing ------------------------------------------------------------------------------------------------------
 
-    def _pacer(self, provider: Provider) -> Pacer:
-        host = _host(provider)
-        if host not in self._pacers:
-            pacer = self._pacers[host] = Pacer(provider.limits.weight_per_minute)
-            if closed := bans.left(host, self._clock):  # said to an earlier run
-                pacer.hold(closed, self._clock.monotonic(), ban=closed > _LONGEST_WAIT_MS)
-        return self._pacers[host]
-
     def _wait_for_turn(self, provider: Provider, request: HttpRequest, gone: Callable[[], bool]) -> None:
-        while True:
-            with self._lock:
-                pacer = self._pacer(provider)
-                wait = pacer.take(request.weight, self._clock.monotonic())
-                banned = pacer.banned
-            if not wait:
-                return
-            if banned:
-                seconds = wait / 1000
-                raise Banned(
-                    f"{provider.title} has banned this address for {seconds:.0f} s more.",
-                    "No request was sent.",
-                    "Wait until then; a request before it would prolong the ban.",
-                    retry_after=seconds,
-                )
+        while wait := self._budgets.turn(provider, request.weight):
             if wait > 5_000:
                 logger.info("%s: the next request waits for %.1f s", provider.name, wait / 1000)
             self._wait(wait, gone)
@@ -140,20 +121,17 @@ class HttpClient:
     # --- one exchange ------------------------------------------------------------------------------------------------
 
     def _once(self, provider: Provider, request: HttpRequest) -> HttpResponse:
-        response = self._exchange(provider, request)
+        sent = self._clock.now()
+        response = dataclasses.replace(self._exchange(provider, request), sent=sent, received=self._clock.now())
         if wire.listeners:
             wire.told(provider, response, request)
-        now = self._clock.monotonic()
         used = provider.used_weight(response)
         if used is not None:
-            with self._lock:
-                self._pacer(provider).learn(used, now)
+            self._budgets.learn(provider, used)
         try:
             provider.check(response)
         except RateLimited as error:
-            with self._lock:
-                self._pacer(provider).hold(error.retry_after * 1000, now, ban=isinstance(error, Banned))
-            bans.remember(_host(provider), error.retry_after * 1000, self._clock)
+            self._budgets.hold(provider, error)
             raise
         return response
 
@@ -241,11 +219,6 @@ def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | N
     while link is not None and not isinstance(link, kind):
         link = link.__cause__ or link.__context__
     return link
-
-
-def _host(provider: Provider) -> str:
-    """The host without credentials, with its port."""
-    return urlsplit(provider.rest_url).netloc.rpartition("@")[2]
 
 
 def _unreachable(provider: Provider, why: str) -> NetworkError:

@@ -14,14 +14,15 @@ from typing import Any
 
 from btfeeds import monitor
 from btfeeds.clock import Clock
-from btfeeds.errors import BadFrame, BtfeedsError, NetworkError, UnsupportedTimeframe
+from btfeeds.errors import BadFrame, BtfeedsError, HistoryIncomplete, NetworkError, UnsupportedTimeframe
 from btfeeds.history.http import HttpClient
 from btfeeds.history.ranges import merge, pages, subtract, union, whole
 from btfeeds.live.aggregate import bars_from_trades
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade, to_ms
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade, iso, to_ms
 from btfeeds.venues.base import HttpRequest, HttpResponse, Paging, Provider
 
 _SURE_MS = 1_000  # a Date header counts whole seconds, and history lags a little behind the close
+_DAY_MS = 86_400_000
 _ASK_AGAIN = 2  # times, for a bar or an answer that cannot be right
 _PAGES_OF_AN_ANSWER = 100  # more of them are a venue's mistake
 
@@ -33,12 +34,15 @@ Failed = Callable[[TimeRange, BtfeedsError], None]
 class Page:
     """A piece of time that the venue has answered: its closed bars, ascending, and no others opened in it.
 
-    `venue_time` is the venue's time at the answer (epoch ms), as far as it says so.
+    `venue_time` is the venue's time at the answer (epoch ms), and `took` is when the answer was under way by our clock:
+    empty where the venue does not say its time, or somebody's cache answered. `stored`: it was on disk.
     """
 
     span: TimeRange
     bars: list[Bar]
     venue_time: int = 0
+    took: TimeRange = TimeRange(0, 0)
+    stored: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class _Answer:
     bad: set[int]
     last: bool  # behind it nothing is closed yet
     venue_time: int
+    took: TimeRange
 
 
 class BadBars(BadFrame):
@@ -95,6 +100,7 @@ class Pager:
             made = self._from_trades(symbol, timeframe, older, gone, failed)
             yield from made if self.provider.omits_empty_bars else _with_flat_bars(made, timeframe)
             span = TimeRange(older.end, span.end)  # while that took its time, more bars went out of reach
+        span = self._in_reach(timeframe, base, span, failed)
         if not span:
             return
         if base == timeframe:
@@ -102,12 +108,31 @@ class Pager:
         else:
             yield from self._merged(symbol, timeframe, base, span, gone, failed)
 
+    def _in_reach(self, timeframe: Timeframe, base: Timeframe, span: TimeRange, failed: Failed) -> TimeRange:
+        """What of the span the venue has: what is older has failed, what is not there yet is left out."""
+        now, delay = self._clock.now(), self.provider.delay_ms
+        span = TimeRange(span.start, min(span.end, base.floor(now - delay))) if delay else span
+        days = self.provider.days_back.get(base)
+        if days is None:
+            return span
+        # one bar later: that bar has begun before the first instant there is, and while one asks, time goes on
+        oldest = timeframe.close(timeframe.ceil(now - days * _DAY_MS))
+        older = TimeRange(span.start, min(span.end, oldest))
+        if older:
+            what = f"{self.provider.title} has bars of {base} of the last {days} days only, and none of {older}."
+            advice = f"Start at {iso(oldest)} or later, or choose a longer timeframe or another provider."
+            missing = ((older.start, older.end),)
+            failed(older, HistoryIncomplete(what, "Nothing was asked for that time.", advice, missing=missing))
+        return TimeRange(max(span.start, oldest), span.end)
+
     def _native(
         self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, failed: Failed
     ) -> Iterator[Page]:
         start = span.start
         while start < span.end:
-            window = next(pages(TimeRange(start, span.end), timeframe, self.provider.limits.bars_per_request))
+            window = self.provider.page(timeframe, TimeRange(start, span.end), self._clock.now())
+            if not window:
+                return
             asked = window if self.provider.paging is Paging.WINDOW else TimeRange(start, span.end)
             try:
                 answer = self._ask(symbol, timeframe, asked, gone)
@@ -120,7 +145,8 @@ class Pager:
             holes = [TimeRange(time, timeframe.close(time)) for time in answer.bad]
             bars = [answer.bars[time] for time in sorted(answer.bars)]
             for piece in subtract([answer.span], holes):
-                yield Page(piece, [bar for bar in bars if bar.open_time in piece], answer.venue_time)
+                inside = [bar for bar in bars if bar.open_time in piece]
+                yield Page(piece, inside, answer.venue_time, answer.took)
             for hole in union(holes):
                 failed(hole, BadBars(f"{self.provider.title} has sent bars that cannot be bars."))
             if answer.last:
@@ -216,6 +242,7 @@ class Pager:
             {time for time in bad if time in covered},
             last=end_of_closed <= end,
             venue_time=venue_time,
+            took=_took(response),
         )
 
     def _rows(
@@ -295,10 +322,22 @@ class Pager:
 
     def _venue_now(self, response: HttpResponse) -> int:
         """The venue's time: a bar is closed when the venue says so, not when a clock here does."""
-        try:
-            return to_ms(parsedate_to_datetime(response.headers["date"]).astimezone(dt.UTC))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return self._clock.now()
+        return _date(response) or response.sent or self._clock.now()
+
+
+def _took(response: HttpResponse) -> TimeRange:
+    """When the answer was under way, by our clock; empty where nothing can be learned of the venue's clock from it."""
+    fresh = response.headers.get("age", "0").strip() == "0"
+    known = fresh and response.received and _date(response)
+    return TimeRange(response.sent, response.received + 1) if known else TimeRange(0, 0)
+
+
+def _date(response: HttpResponse) -> int:
+    """When the venue says it answered (epoch ms, whole seconds); 0 where it does not."""
+    try:
+        return to_ms(parsedate_to_datetime(response.headers["date"]).astimezone(dt.UTC))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _inside(span: TimeRange, timeframe: Timeframe) -> TimeRange:
@@ -319,4 +358,4 @@ def _with_flat_bars(pages: Iterable[Page], timeframe: Timeframe) -> Iterator[Pag
             if bar is not None:
                 bars.append(bar)
                 close = bar.close
-        yield Page(page.span, bars, page.venue_time)
+        yield Page(page.span, bars, page.venue_time, page.took)

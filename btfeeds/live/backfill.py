@@ -12,13 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from btfeeds.clock import Clock
 from btfeeds.errors import BtfeedsError, NetworkError
 from btfeeds.history.downloader import Downloader
 from btfeeds.live.items import Ask
 from btfeeds.live.ring import Answer, Failure
 from btfeeds.market import Subscription, TimeRange
+
+if TYPE_CHECKING:
+    from btfeeds.live.stored import Stored
 
 logger = logging.getLogger("btfeeds")
 
@@ -31,14 +34,14 @@ class _Question:
     ask: Ask
     reply: Callable[[Answer | Failure], None]
     cancelled: Callable[[], bool]
+    stored: Stored | None
 
 
 class Backfill:
     """The questions of one venue's streams, answered by one `Downloader` (its pacing and budget are shared)."""
 
-    def __init__(self, downloader: Downloader, clock: Clock) -> None:
+    def __init__(self, downloader: Downloader) -> None:
         self._downloader = downloader
-        self._clock = clock
         self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards _threads, _idle and _closed
         self._threads: list[threading.Thread] = []
@@ -51,8 +54,12 @@ class Backfill:
         ask: Ask,
         reply: Callable[[Answer | Failure], None],
         cancelled: Callable[[], bool],
+        stored: Stored | None = None,
     ) -> None:
-        """Answer `ask` through `reply` on another thread: Answers up to the last one, which is `done`, or a Failure."""
+        """Answer `ask` through `reply` on another thread: Answers up to the last one, which is `done`, or a Failure.
+
+        With `stored` its warehouse is read first, and the venue is asked for the rest.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -62,7 +69,7 @@ class Backfill:
                 thread = threading.Thread(target=self._run, name=name, daemon=True)
                 self._threads.append(thread)
                 thread.start()
-        self._questions.put(_Question(subscription, ask, reply, cancelled))
+        self._questions.put(_Question(subscription, ask, reply, cancelled, stored))
 
     def close(self) -> None:
         """Let go: threads leave after the request under way. Does not wait."""
@@ -96,19 +103,21 @@ class Backfill:
         subscription, ask = question.subscription, question.ask
         try:
             covered = ask.span.start
-            pages = self._downloader.pages(
+            asked, some = False, False
+            source = self._downloader if question.stored is None else question.stored.through(self._downloader)
+            pages = source.pages(
                 subscription.symbol,
                 subscription.timeframe,
                 ask.span,
                 cancelled=lambda: self._closed or question.cancelled(),
             )
             for page in pages:
-                covered = page.span.end
-                now = self._clock.now()
-                question.reply(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, now))
+                covered, some = page.span.end, True
+                asked = asked or not page.stored
+                question.reply(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, page.took, asked))
                 if self._closed or question.cancelled():
                     return
-            question.reply(Answer(ask, TimeRange(covered, covered), (), done=True))
+            question.reply(Answer(ask, TimeRange(covered, covered), (), done=True, asked=asked or not some))
         except BtfeedsError as error:
             question.reply(Failure(ask, error))
         except (

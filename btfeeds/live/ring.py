@@ -52,8 +52,9 @@ class Answer:
     span: TimeRange
     bars: tuple[Bar, ...]
     done: bool
-    venue_time: int = 0  # the venue's clock at the answer, where it said so
-    our_time: int = 0  # ours at the same moment
+    venue_time: int = 0  # the venue's clock at the answer
+    took: TimeRange = TimeRange(0, 0)  # when it was under way by ours; empty where that says nothing of the venue's
+    asked: bool = True  # the venue was asked: what comes from a warehouse alone says nothing about the venue now
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from btfeeds.market import TimeRange
+
 _FRAME_NOISE_MS = 250
-_DATE_NOISE_MS = 1_500  # a Date header counts whole seconds
+_DATE_MS = 2_000  # so much later may be what a Date header says: it counts whole seconds, and servers keep them a while
 _KNOWN = 3  # so many samples make a skew known
 _DOUBTS = 5
 _LEAP_MS = 30_000  # our clock may be wrong by more, but then the first answer of history has told
@@ -56,8 +58,13 @@ class Skew:
         self.value = self._samples = self._doubts = 0
         return True
 
-    def sample_date(self, venue_time: int, now: int) -> None:
-        """As `sample`, for the Date of an HTTP answer, which is believed at once."""
-        if abs(venue_time - now) > _DATE_NOISE_MS:
-            self.sample(venue_time, now)
+    def sample_date(self, date: int, took: TimeRange) -> None:
+        """The Date of an HTTP answer that was under way for `took` by our clock: it bounds the lead from both sides.
+
+        A belief within the bounds stays. Another was wrong: the smallest lead within them takes its place at once.
+        """
+        least, most = date - (took.end - 1), date + _DATE_MS - took.start
         self._samples = _KNOWN
+        if not least - _FRAME_NOISE_MS <= self.value <= most + _FRAME_NOISE_MS:
+            self.value = self._best = min(max(0, least), most)
+            self._before, self._since = None, took.end - 1

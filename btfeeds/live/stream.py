@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from btfeeds import monitor
 from btfeeds.clock import Clock
@@ -24,7 +25,10 @@ from btfeeds.live.splice import Splice
 from btfeeds.live.status import Status
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Timeframe
-from btfeeds.venues.base import Venue
+from btfeeds.venues.base import Provider, Venue
+
+if TYPE_CHECKING:
+    from btfeeds.live.stored import Stored
 
 
 class Stream:
@@ -41,6 +45,7 @@ class Stream:
     capacity: how many closed bars may wait for the consumer before the oldest is dropped (and fetched again later).
     backoff_ms: waits before a reconnection, where the default is not wanted.
     ca_file: certificates to trust instead of the machine's.
+    stored: the share of a warehouse that history is read from first, and that live bars are kept in; closed with this.
     downloader, hub: where history and the stream come from, when not from this process's hub of the venue.
     """
 
@@ -58,6 +63,7 @@ class Stream:
         capacity: int = 4_096,
         backoff_ms: tuple[int, ...] | None = None,
         ca_file: str | None = None,
+        stored: Stored | None = None,
         downloader: Callable[[], Downloader] | None = None,
         hub: Hub | None = None,
     ) -> None:
@@ -66,6 +72,9 @@ class Stream:
         self.clock = clock
         self._backoff_ms = backoff_ms
         self._ca_file = ca_file
+        self._stored = stored
+        if stored is not None:
+            weakref.finalize(self, stored.close)  # as the socket below
         self._downloader = downloader or (lambda: Downloader(venue, clock=clock))
         # On a fast clock the wire is not faster: a quarter of a second of the wall is the least patience.
         floor = int(250 * clock.speed) if clock.speed > 1 else 0
@@ -119,6 +128,8 @@ class Stream:
         self._closed = True
         if self._finalizer is not None:
             self._finalizer()
+        if self._stored is not None:
+            self._stored.close()
         self._splice.stop("closed")
         self._wake()
 
@@ -128,6 +139,12 @@ class Stream:
         """The next thing in order, or None when there is nothing now."""
         if self._forked:
             return self._in_a_child()
+        item = self._next()
+        if item is not None and self._stored is not None:
+            self._stored.keep(item)
+        return item
+
+    def _next(self) -> Delivery | Notice | None:
         splice, ring = self._splice, self._ring
         while True:
             item = splice.take(ring.bars)
@@ -205,7 +222,7 @@ class Stream:
     def _hub_of_this_process(self) -> Hub:
         policy = policy_for(self.clock, self._backoff_ms)
         return hub_for(
-            self.venue, self.clock, policy, lambda: Backfill(self._downloader(), self.clock), self._ca_file
+            self.venue, self.clock, policy, lambda: Backfill(self._downloader()), self._ca_file
         )
 
     def _absorb(self, entry: Bar | Up | Down | Revised | Refusal | Answer | Failure) -> None:
@@ -213,11 +230,11 @@ class Stream:
         if type(entry) is Bar:
             splice.live(entry, self.now())
         elif isinstance(entry, Answer):
-            if not self._proven and self._hub is not None and self._tap is not None:
+            if entry.asked and not self._proven and self._hub is not None and self._tap is not None:
                 self._proven = True
                 self._hub.prove(self._tap.channel)
-            if entry.venue_time and self._hub is not None:
-                self._hub.skew.sample_date(entry.venue_time, entry.our_time)
+            if entry.took and self._hub is not None:
+                self._hub.skew.sample_date(entry.venue_time, entry.took)
             if self._tap is not None:
                 splice.silence.seen = self._tap.seen
             splice.answered(entry.ask, entry.span, entry.bars, self.now(), done=entry.done)
@@ -256,10 +273,10 @@ class Stream:
                 ring.put(answer)
                 wake()
 
-            hub.backfill.ask(self.subscription, ask, reply, lambda: self._closed)
+            hub.backfill.ask(self.subscription, ask, reply, lambda: self._closed, self._stored)
 
 
-def omits_empty(venue: Venue, timeframe: Timeframe) -> bool:
+def omits_empty(venue: Provider, timeframe: Timeframe) -> bool:
     """Whether history has no row for a bar without trades: made of trades, it never has."""
     try:
         venue.base_timeframe(timeframe)

@@ -35,7 +35,10 @@ def _stocks(title: str, stream: str, feed: str, sessions: Sessions | None) -> Ho
     return Host(f"Alpaca {title}", _REST, _STREAM, facts)
 
 
-_CRYPTO = {"stream": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None}
+_CRYPTO: Mapping[str, object] = {
+    **{"stream": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None},
+    **{"assets": ("crypto",), "adjusted": ""},
+}
 
 
 class Alpaca(Venue):
@@ -59,6 +62,10 @@ class Alpaca(Venue):
     overlaps = False
 
     paging = base.Paging.WINDOW  # an answer is broken off anywhere, and a token goes on
+    assets = ("equities",)
+    adjusted = "raw"
+    free = "IEX and crypto, 200 requests a minute; a key is needed"
+    docs = "https://docs.alpaca.markets/docs/about-market-data-api"
     closing = base.ClosingRule.CLOSED_ONLY
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True

@@ -20,6 +20,7 @@ import msgspec
 
 from btfeeds.errors import BtfeedsError, ConfigError, UnsupportedTimeframe
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.offer import Offer
 
 # --- HTTP, as values ------------------------------------------------------------------------------------------------
 
@@ -37,12 +38,16 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One answer. Header names are lower case."""
+    """One answer. Header names are lower case. `sent` and `received`: by our clock (epoch ms), when it was asked for
+    and when it had come; the venue has written it in between.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    sent: int = 0
+    received: int = 0
 
 
 def retry_after(response: HttpResponse) -> float | None:
@@ -87,6 +92,8 @@ class Limits:
     streams_per_message: int = 100
     connects_per_5_minutes: int = 30
     connection_life_ms: int = 0  # 0: unlimited
+    requests_per_second: float = 0.0  # 0: no such limit
+    requests_per_day: int = 0  # 0: no such limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +218,7 @@ Event = (
 # --- the dialects ---------------------------------------------------------------------------------------------------
 
 
-class Provider:
+class Provider(Offer):
     """A venue that gives history. Attributes first, as on a data sheet; then the few methods."""
 
     hosts: ClassVar[Mapping[str, Host]]  # the first is the default
@@ -224,8 +231,6 @@ class Provider:
     whole_window: ClassVar[bool] = False  # history answers with all it has, whatever span is asked for
     lag_ms: ClassVar[int] = 10_000  # history may show the market as it was so long ago
     trades_window_ms: ClassVar[int] = 3_600_000  # the longest span of trades that is asked for at once
-    needs_key: ClassVar[bool] = False
-    serves: str = ""  # which regions, where the venue draws lines
 
     def __init__(self, name: str | None = None, *, rest_url: str = "", key: str = "", secret: str = "") -> None:
         self.name = name or next(iter(self.hosts))
@@ -253,6 +258,10 @@ class Provider:
         Raises UnsupportedTimeframe for a timeframe that is not in `timeframes`.
         """
         raise NotImplementedError
+
+    def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
+        """The first piece of `span` (whole bars) that one request can be made for; empty: the rest is not there yet."""
+        return TimeRange(span.start, min(span.end, timeframe.back(span.start, -self.limits.bars_per_request)))
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
         """The bars of a good answer, ascending, exactly as the venue sent them: the forming bar is still there.

@@ -53,8 +53,8 @@ def _facts(
     return {
         "timeframes": _timeframes(timeframes),
         "limits": Limits(bars[-1][0], weight, streams_per_connection=1024, connection_life_ms=24 * 3_600_000),
-        "api": api,
-        "stream_path": stream_path,
+        **{"api": api, "stream_path": stream_path},
+        "assets": ("crypto futures",) if api.startswith("/fapi") else ("crypto",),
         "bars_weight": bars,
         "trades_weight": trades,
     }
@@ -84,7 +84,7 @@ class Binance(Venue):
     omits_empty_bars = False  # a minute without trades is a flat row
     closing = base.ClosingRule.FLAG
     # The server pings every 20 s (spot) or 3 min (the others); our own ping when idle notices a dead link sooner.
-    serves = "not the USA"
+    serves, free, docs = "not the USA", "everything, without a key", "https://developers.binance.com/docs"
 
     # --- REST: klines, aggregate trades -------------------------------------------------------------------------------
 

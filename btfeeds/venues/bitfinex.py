@@ -40,6 +40,9 @@ class Bitfinex(Venue):
     limits = Limits(10_000, 30, 25, messages_per_second=5.0, streams_per_message=1, connects_per_5_minutes=25)
 
     paging = base.Paging.FORWARD  # with sort=1 the oldest first
+    assets = ("crypto",)
+    free = "everything, without a key"
+    docs = "https://docs.bitfinex.com"
     closing = base.ClosingRule.ROLL_OVER
     aliases = True
     counts_trades = False  # numbers are of all symbols together

@@ -33,6 +33,9 @@ class Bitstamp(Venue):
     limits = Limits(1000, 300, streams_per_message=1, connection_life_ms=90 * 86_400_000)
 
     paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
+    assets = ("crypto",)
+    free = "everything, without a key"
+    docs = "https://www.bitstamp.net/api/"
     closing = base.ClosingRule.FROM_TRADES
     counts_trades = False  # numbers are of all pairs together
     heartbeat = base.Heartbeat(ping='{"event":"bts:heartbeat"}')

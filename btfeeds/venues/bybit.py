@@ -34,7 +34,8 @@ _BAN_S = 600.0  # "HTTP 403, access too frequent": to be left alone for ten minu
 
 
 def _host(title: str, category: str, net: str = "") -> Host:
-    return Host(f"Bybit {title}", _REST.format(net), _STREAM.format(net), {"category": category})
+    facts = {"category": category, "assets": ("crypto",) if category == "spot" else ("crypto futures",)}
+    return Host(f"Bybit {title}", _REST.format(net), _STREAM.format(net), facts)
 
 
 class Bybit(Venue):
@@ -51,9 +52,19 @@ class Bybit(Venue):
     category: str
     timeframes = reading.timeframes(_TIMEFRAMES)
     # 600 requests in 5 s for an address, of which we allow ourselves a sixth; 10 args in a message (said of spot).
-    limits = Limits(1000, 1200, streams_per_connection=200, messages_per_second=5.0, streams_per_message=10)
+    limits = Limits(
+        1000,
+        1200,
+        streams_per_connection=200,
+        messages_per_second=5.0,
+        streams_per_message=10,
+        requests_per_second=20.0,
+    )
 
     paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
+    assets = ("crypto",)
+    free = "everything, without a key"
+    docs = "https://bybit-exchange.github.io/docs/v5"
     closing = base.ClosingRule.FLAG
     # Who sends nothing for ten minutes may be cut off: a ping every 20 s is advised.
     heartbeat = base.Heartbeat(idle_ms=18_000, ping='{"op":"ping"}', steady=True)

@@ -35,10 +35,13 @@ class Coinbase(Venue):
     }
     timeframes = reading.timeframes("1m=60 5m=300 15m=900 1h=3600 6h=21600 1d=86400")
     # 10 requests a second for an address, of which we allow ourselves half; 8 connects a second.
-    limits = Limits(300, 300, streams_per_connection=100, streams_per_message=50)
+    limits = Limits(300, 300, streams_per_connection=100, streams_per_message=50, requests_per_second=5.0)
 
     paging = base.Paging.WINDOW  # more than 300 are refused
     lag_ms = 60_000
+    assets = ("crypto",)
+    free = "everything, without a key"
+    docs = "https://docs.cdp.coinbase.com/exchange"
     closing = base.ClosingRule.FROM_TRADES
     heartbeat = base.Heartbeat(idle_ms=10_000)  # there is one a second for each product
 

@@ -41,9 +41,12 @@ class CoinbaseAdvanced(Venue):
     timeframes = reading.timeframes(_TIMEFRAMES)
     # 350 buckets, counted differently at different times; 10 requests a second, of which we allow ourselves half;
     # 8 messages a second.
-    limits = Limits(300, 300, streams_per_connection=100, streams_per_message=50)
+    limits = Limits(300, 300, streams_per_connection=100, streams_per_message=50, requests_per_second=5.0)
 
     paging = base.Paging.WINDOW
+    assets = ("crypto",)
+    free = "everything, without a key"
+    docs = "https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis"
     closing = base.ClosingRule.FLAG
     heartbeat = base.Heartbeat(idle_ms=10_000)  # one a second, which is subscribed first
 

@@ -40,6 +40,10 @@ class Gemini(Venue):
     paging = base.Paging.WINDOW
     whole_window = True
     omits_empty_bars = False  # a bar that is not there is declared: the window has an end
+    assets = ("crypto",)
+    depth = "one window: 1m about a day"
+    free = "everything, without a key"
+    docs = "https://docs.gemini.com"
     closing = base.ClosingRule.ROLL_OVER
     heartbeat = base.Heartbeat(idle_ms=12_000)  # theirs comes every 5 s
 

@@ -45,12 +45,23 @@ class Kraken(Venue):
     }
     timeframes = reading.timeframes(_TIMEFRAMES)
     # About one public request a second. How much a connection carries is not documented; 150 connects in 10 minutes.
-    limits = Limits(720, 60, streams_per_connection=200, streams_per_message=50, messages_per_second=2.0)
+    limits = Limits(
+        720,
+        60,
+        streams_per_connection=200,
+        streams_per_message=50,
+        messages_per_second=2.0,
+        requests_per_second=1.0,
+    )
 
     paging = base.Paging.FORWARD
     omits_empty_bars = False
     bars_reach = 720
     trades_window_ms = 6 * 3_600_000
+    assets = ("crypto",)
+    depth = "720 bars; older ones are made of trades"
+    free = "everything, without a key"
+    docs = "https://docs.kraken.com/api/"
     closing = base.ClosingRule.ROLL_OVER
     # It sends heartbeats where there is nothing else, and hangs up on who is idle for a minute; any request counts.
     heartbeat = base.Heartbeat(idle_ms=15_000, ping='{"method":"ping"}')

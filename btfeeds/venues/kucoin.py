@@ -40,6 +40,9 @@ class KuCoin(Venue):
     limits = Limits(1500, 1000, streams_per_connection=100, messages_per_second=8.0, streams_per_message=1)
 
     paging = base.Paging.WINDOW  # newest first
+    assets = ("crypto",)
+    free = "everything, without a key"
+    docs = "https://www.kucoin.com/docs-new"
     closing = base.ClosingRule.ROLL_OVER
     counts_trades = False  # `sequence` grows, but may skip
     greets = True

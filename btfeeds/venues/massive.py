@@ -40,6 +40,10 @@ class Massive(Venue):
     overlaps = False
 
     paging = base.Paging.FORWARD
+    assets = ("equities",)
+    adjusted = "raw"
+    free = "5 requests a minute, no stream; a key is needed"
+    docs = "https://massive.com/docs"
     closing = base.ClosingRule.CLOSED_ONLY
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True

@@ -38,11 +38,15 @@ class OKX(Venue):
     }
     headers: Mapping[str, str] = {}
     timeframes = reading.timeframes(_TIMEFRAMES)
-    # 40 requests in 2 s, 20 of the archive, of which we allow ourselves half; 480 subscribe messages an hour.
-    limits = Limits(300, 600, streams_per_connection=200, messages_per_second=2.0)
+    # 40 requests in 2 s, 20 of the archive: we keep below the less of the two; 480 subscribe messages an hour.
+    limits = Limits(300, 480, streams_per_connection=200, messages_per_second=2.0, requests_per_second=8.0)
 
     paging = base.Paging.WINDOW  # `before` alone gives the newest rows
     bars_reach = 1440
+    assets = ("crypto", "crypto futures")
+    depth = "years: 1,440 bars, older ones from its archive"
+    free = "everything, without a key"
+    docs = "https://www.okx.com/docs-v5/en/"
     closing = base.ClosingRule.FLAG
     # "If there's no data pushed for 30 seconds, the connection breaks": text both ways.
     heartbeat = base.Heartbeat(idle_ms=20_000, timeout_ms=8_000, ping="ping")

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -21,7 +22,11 @@ NOT_USED = "It was not used; the bar is asked for over REST."
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)  # a frame can be nested deeply, or be no text
 _EARLIEST, _LATEST = 100_000_000_000, 10_000_000_000_000  # ms from 1973 to 2286: other units lie outside
 _EPOCH, _MS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelta(milliseconds=1)
-_WAIT_S, _BAN_S = 60.0, 120.0  # where the venue does not say
+_WAIT_S, _BAN_S, _QUOTA_S = 60.0, 120.0, 3_600.0  # where the venue does not say
+NEW_YORK, _UTC = ZoneInfo("America/New_York"), ZoneInfo("UTC")
+# Currencies of states: a pair of two of them is one of FX, every other pair one of crypto.
+_FIAT = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS INR JPY KRW MXN NOK NZD PLN SEK SGD TRY USD ZAR"
+FIAT = frozenset(_FIAT.split())
 
 
 def decode(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
@@ -79,10 +84,45 @@ def instant(text: str) -> int:
         raise schema(f"{text[:40]!r} is not a time.") from None
 
 
+def local(text: str, zone: ZoneInfo) -> int:
+    """Epoch ms of a wall clock's time, "2024-01-31 19:59:00", in a zone. Raises BadFrame.
+
+    Of the hour that comes twice in autumn the first is meant: no exchange of equities is open in it.
+    """
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return (moment.replace(tzinfo=zone) - _EPOCH) // _MS
+    except (ValueError, OverflowError):
+        pass
+    raise schema(f"{text[:40]!r} is not a time of day in {zone}.")
+
+
+def day(text: str) -> int:
+    """Epoch ms of midnight UTC of a date, "2024-01-31". Raises BadFrame.
+
+    A day of an exchange is named so, wherever the exchange is: it is the only name on the grid of days.
+    """
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        raise schema(f"{text[:40]!r} is not a date.")
+    return local(text, _UTC)
+
+
+def date(time: int, zone: ZoneInfo | None = None) -> dt.date:
+    """The date at an instant, in UTC or in a zone."""
+    return (_EPOCH + dt.timedelta(milliseconds=time)).astimezone(zone or dt.UTC).date()
+
+
 def timeframes(names: str) -> Mapping[Timeframe, str]:
     """The timeframes of "1m=1min 5m=5min 1s": ours, and the venue's name where it is another."""
     pairs = (name.partition("=") for name in names.split())
     return {Timeframe.parse(ours): native or ours for ours, _, native in pairs}
+
+
+def days(numbers: str) -> Mapping[Timeframe, int]:
+    """The days of "1m=30 1h=730", by timeframe."""
+    pairs = (name.partition("=") for name in numbers.split())
+    return {Timeframe.parse(timeframe): int(number) for timeframe, _, number in pairs}
 
 
 def messages(channels: Sequence[str], size: int) -> list[list[str]]:
@@ -103,8 +143,9 @@ def refusal(
 ) -> errors.BtfeedsError:
     """What an answer that is no good means.
 
-    `said` are the venue's own words, if it has any. `kind` is what the venue's own code says: "rate", "ban", "region",
-    "key", "symbol", "timeframe", "down", "request"; without one the HTTP status tells. `wait` in seconds, where known.
+    `said` are the venue's own words, if it has any. `kind` is what the venue's own code says: "rate", "ban", "quota",
+    "region", "key", "symbol", "timeframe", "down", "request"; without one the HTTP status tells. `wait` in seconds,
+    where known.
     """
     name, host = provider.title, provider.name.upper()
     words = said or f"{response.status} {plain(response.body)}".strip()
@@ -121,6 +162,11 @@ def refusal(
             seconds = _BAN_S if seconds is None else seconds
             did, advice = "No request goes to it until then.", "Run fewer programs: going on makes the ban longer."
             what = f"{name} has banned this address for {seconds:.0f} s ({words})."
+            return errors.Banned(what, did, advice, retry_after=seconds)
+        case "quota":
+            seconds = seconds or _QUOTA_S
+            what = f"{name} has answered as often as its plan allows for now ({words})."
+            did, advice = f"No request goes to it for {seconds:.0f} s.", "Wait, or choose a plan that allows more."
             return errors.Banned(what, did, advice, retry_after=seconds)
         case "region":
             what = f"{name} does not serve the region of this address ({words})."

@@ -25,7 +25,7 @@ def _rows(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
 
 
 def test_every_venue_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(_rows(capsys)) == list(venues.names())
+    assert list(_rows(capsys)) == [*venues.names(), "ibkr"]
 
 
 def test_a_program_can_read_what_a_venue_offers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +45,17 @@ def test_a_venue_that_needs_a_key_is_listed_without_one(capsys: pytest.CaptureFi
     assert (row["needs_key"], row["closing"], row["streamed"]) == (True, "closed-only", ["1s", "1m"])
 
 
+def test_what_a_provider_of_history_offers_can_be_read_by_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = _rows(capsys)
+    row = rows["yahoo"]
+    assert (row["live"], row["closing"], row["stream_url"], row["needs_key"]) == (False, None, None, False)
+    assert (row["adjusted"], row["volume"], row["delay_s"]) == ("splits", True, 1200)
+    assert row["assets"] == ["equities", "indices", "FX", "crypto", "futures"]
+    assert row["days_back"]["1m"] == 29 and row["docs"] == "https://finance.yahoo.com"  # type: ignore[index]
+    assert rows["coingecko"]["volume"] is False and rows["binance"]["adjusted"] is None
+    assert rows["ibkr"]["rest_url"] is None and rows["ibkr"]["live"] is False
+
+
 def test_what_is_made_of_trades_is_not_said_to_be_streamed(capsys: pytest.CaptureFixture[str]) -> None:
     row = _rows(capsys)["bitstamp"]
     assert (row["closing"], row["streamed"]) == ("from trades", []) and "1m" in row["timeframes"]  # type: ignore[operator]
@@ -62,4 +73,5 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert all(name in out for name in venues.names())
     assert "wss://stream.binance.com:9443" in out
+    assert "no volume" in out and "adjusted:" in out and "ibkr" in out
     assert "streams/socket" in out and "needs a key" in out and "(not the USA)" in out

@@ -56,7 +56,7 @@ for hosts in ({"rest_url": rest, "stream_url": stream}, nowhere):
     cerebro.addstrategy(Show)
     feed = btfeeds.live("binance", "BTC/USDT", "1m", history=20, clock=sim.clock, **hosts)
     cerebro.adddata(feed)
-    timer = threading.Timer(4, cerebro.runstop)
+    timer = threading.Timer(20, cerebro.runstop)
     timer.start()
     try:
         cerebro.run()
@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
 
 def outputs(environment: dict[str, str], *command: str, cwd: Path | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=40, env=environment, cwd=cwd
+        [sys.executable, *command], capture_output=True, text=True, timeout=55, env=environment, cwd=cwd
     )
     return done.stdout + done.stderr
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import gzip
 import http.server
 import logging
@@ -205,16 +207,134 @@ def test_after_closing_nothing_is_sent() -> None:
 
 
 def test_threads_share_one_budget() -> None:
-    http, scripted = client(GOOD)
+    released, answered = threading.Event(), threading.Semaphore(0)
+
+    class Held(ManualClock):
+        """Stands still until it is released."""
+
+        def sleep(self, ms: float) -> None:
+            assert released.wait(50)
+            super().sleep(ms)
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        times.append(clock.now())
+        answered.release()
+        return httpx2.Response(200, content=b"[]")
+
+    times: list[int] = []
+    clock = Held()
+    http = HttpClient(clock, transport=Unread(respond))
     threads = [
         threading.Thread(target=http.send, args=(BINANCE, HttpRequest("/a", weight=1000))) for _ in range(12)
     ]
     for thread in threads:
         thread.start()
+    assert all(answered.acquire(timeout=50) for _ in range(6))
+    assert times == [0] * 6
+    released.set()
     for thread in threads:
-        thread.join(10)
-    assert sum(time < 60_000 for time in scripted.times) == 6
-    assert len(scripted.times) == 12
+        thread.join(50)
+    assert len(times) == 12
+    assert all(time >= 60_000 for time in times[6:])
+
+
+# --- when a host does not answer -------------------------------------------------------------------------------------
+
+
+def down(http: HttpClient) -> None:
+    """Three requests have used up their five tries: the circuit is open for 5 s."""
+    for _ in range(3):
+        with pytest.raises(VenueUnavailable, match="503"):
+            http.send(BINANCE, KLINES)
+
+
+def test_a_host_that_does_not_answer_is_left_alone_for_a_while() -> None:
+    http, scripted = client(*[httpx2.Response(503)] * 15, GOOD)
+    down(http)
+    start = scripted.clock.now()
+    for _ in range(3):
+        with pytest.raises(VenueUnavailable, match="tried again in 5 s"):
+            http.send(BINANCE, KLINES)
+    assert (len(scripted.requests), scripted.clock.now()) == (15, start)
+    scripted.clock.advance(5_000)
+    assert http.send(BINANCE, KLINES).status == http.send(BINANCE, KLINES).status == 200
+
+
+def test_a_host_that_is_tried_is_tried_once() -> None:
+    http, scripted = client(httpx2.Response(503))
+    down(http)
+    for pause in (5_000, 10_000, 20_000, 30_000, 30_000):
+        scripted.clock.advance(pause - 1)
+        with pytest.raises(VenueUnavailable, match="tried again in 1 s"):
+            http.send(BINANCE, KLINES)
+        scripted.clock.advance(1)
+        with pytest.raises(VenueUnavailable, match="503"):
+            http.send(BINANCE, KLINES)
+    assert len(scripted.requests) == 15 + 5
+
+
+def test_threads_wait_while_one_tries_the_host() -> None:
+    trying, looked, answer = threading.Event(), threading.Event(), threading.Event()
+    clock, asked, statuses = ManualClock(), [], []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        if len(asked) == 16:
+            trying.set()
+            answer.wait(50)
+        return httpx2.Response(503 if len(asked) <= 15 else 200, content=b"[]")
+
+    http = HttpClient(clock, transport=Unread(respond), rng=random.Random(1))
+    down(http)
+    clock.advance(5_000)
+    looks: list[int] = []
+
+    def count() -> bool:
+        looks.append(len(asked))
+        if len(looks) == 5:
+            looked.set()
+        return False
+
+    threads = [threading.Thread(target=lambda: statuses.append(http.send(BINANCE, KLINES).status))]
+    threads[0].start()
+    assert trying.wait(50)
+    threads.append(threading.Thread(target=lambda: statuses.append(http.send(BINANCE, KLINES, count).status)))
+    threads[1].start()
+    assert looked.wait(50)
+    assert set(looks) == {16}
+    answer.set()
+    for thread in threads:
+        thread.join(50)
+    assert (statuses, len(asked)) == ([200, 200], 17)
+
+
+@pytest.mark.parametrize("outage", [3_000, 30_000, 61_000, 600_000, 3_600_000])
+def test_a_live_feed_s_questions_are_answered_within_a_minute_of_the_venue_s_return(outage: int) -> None:
+    clock = ManualClock()
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(503 if clock.now() < outage else 200, content=b"[]")
+
+    http = HttpClient(clock, transport=Unread(respond), rng=random.Random(1))
+    answered = False
+    for pause in (1_000, 2_000, 4_000, 8_000, 15_000, *[30_000] * 200):  # a feed's own, between its questions
+        with contextlib.suppress(VenueUnavailable):
+            http.send(BINANCE, KLINES)
+            answered = True
+            break
+        clock.advance(pause)
+    assert answered
+    assert clock.now() <= outage + 60_000 + 100
+
+
+def test_a_day_s_requests_that_are_spent_are_told_instead_of_waited_for() -> None:
+    http, scripted = client(GOOD)
+    frugal = Binance()
+    frugal.limits = dataclasses.replace(frugal.limits, requests_per_day=1)
+    http.send(frugal, KLINES)
+    with pytest.raises(RateLimited, match=r"24\.0 hours"):
+        http.send(frugal, KLINES)
+    assert (len(scripted.requests), scripted.clock.now()) == (1, 0)
 
 
 # --- what comes back -------------------------------------------------------------------------------------------------

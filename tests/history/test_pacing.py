@@ -65,3 +65,57 @@ def test_no_minute_ever_holds_more_than_the_budget(asked: list[tuple[int, int]])
         spent.append((now, weight))
     for start, _ in spent:
         assert sum(weight for time, weight in spent if start <= time < start + 60_000) <= 10
+
+
+def test_no_second_holds_more_requests_than_it_may() -> None:
+    pacer = Pacer(1_000, requests_per_second=2.0)
+    assert [pacer.take(1, 0), pacer.take(1, 400), pacer.take(1, 500)] == [0, 0, 500]
+    assert [pacer.take(1, 1_000), pacer.take(1, 1_000)] == [0, 400]
+
+
+def test_less_than_one_a_second_is_one_in_so_many() -> None:
+    pacer = Pacer(1_000, requests_per_second=0.25)
+    assert [pacer.take(1, 0), pacer.take(1, 0), pacer.take(1, 4_000)] == [0, 4_000, 0]
+
+
+def test_one_and_a_half_a_second_are_never_two() -> None:
+    pacer = Pacer(1_000, requests_per_second=1.5)
+    assert [pacer.take(1, 0), pacer.take(1, 0), pacer.take(1, 667)] == [0, 667, 0]
+
+
+def test_a_day_holds_no_more_requests_than_it_may_whatever_they_weigh() -> None:
+    pacer = Pacer(1_000, requests_per_day=3)
+    hour = 3_600_000
+    assert [pacer.take(7, n * hour) for n in range(4)] == [0, 0, 0, 21 * hour]
+    assert [pacer.take(7, 24 * hour), pacer.take(7, 24 * hour)] == [0, hour]
+
+
+def test_the_longest_of_several_waits_counts_and_nothing_is_spent_before_it() -> None:
+    pacer = Pacer(10, requests_per_second=1.0)
+    assert pacer.take(10, 0) == 0
+    assert pacer.take(1, 500) == 59_500
+    assert pacer.take(5, 60_000) == 0
+    assert pacer.take(5, 60_000) == 1_000
+
+
+def test_what_others_have_spent_counts_by_its_own_time() -> None:
+    pacer = Pacer(10, requests_per_second=1.0)
+    pacer.count(8, 1, -50_000)
+    pacer.count(1, 1, -200)
+    assert pacer.take(1, 0) == 800
+    assert pacer.take(1, 800) == 0
+    assert pacer.take(1, 5_000) == 5_000
+
+
+def test_weight_the_venue_tells_of_is_no_request_of_ours() -> None:
+    pacer = Pacer(100, requests_per_day=1)
+    assert pacer.learn(50, 0) == 50
+    assert pacer.learn(40, 0) == 0
+    assert pacer.take(1, 3_600_000) == 0
+    assert pacer.take(1, 3_600_000) == 86_400_000
+
+
+def test_how_far_back_it_remembers_is_told() -> None:
+    assert Pacer(10).memory_ms == 60_000
+    assert Pacer(10, requests_per_second=2.0).memory_ms == 60_000
+    assert Pacer(10, requests_per_day=25).memory_ms == 86_400_000

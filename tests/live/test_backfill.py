@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from btfeeds.clock import ManualClock
 from btfeeds.errors import VenueUnavailable
 from btfeeds.history.downloader import Page
 from btfeeds.live.backfill import Backfill
@@ -35,7 +34,7 @@ class Fake:
         self, symbol: str, timeframe: Timeframe, span: TimeRange, cancelled: Callable[[], bool]
     ) -> Iterator[Page]:
         self.threads.add(threading.current_thread().name)
-        yield Page(TimeRange(0, 2 * M), [bar(0), bar(1)], 120_500)
+        yield Page(TimeRange(0, 2 * M), [bar(0), bar(1)], 120_500, TimeRange(7, 9))
         if self.error:
             raise self.error
         yield Page(TimeRange(2 * M, 4 * M), [bar(3)])
@@ -46,7 +45,7 @@ class Fake:
 
 def ask(downloader: Fake, cancelled: Callable[[], bool] = lambda: False) -> list[Answer | Failure]:
     replies: queue.Queue[Answer | Failure] = queue.Queue()
-    backfill = Backfill(downloader, ManualClock(7))  # type: ignore[arg-type]
+    backfill = Backfill(downloader)  # type: ignore[arg-type]
     backfill.ask(BTC, ASK, replies.put, cancelled)
     got = [replies.get(timeout=10)]
     while isinstance(got[-1], Answer) and not got[-1].done and not cancelled():
@@ -58,8 +57,8 @@ def ask(downloader: Fake, cancelled: Callable[[], bool] = lambda: False) -> list
 
 def test_pages_come_as_answers_and_the_last_one_is_done() -> None:
     assert ask(Fake()) == [
-        Answer(ASK, TimeRange(0, 2 * M), (bar(0), bar(1)), False, 120_500, 7),
-        Answer(ASK, TimeRange(2 * M, 4 * M), (bar(3),), False, 0, 7),
+        Answer(ASK, TimeRange(0, 2 * M), (bar(0), bar(1)), False, 120_500, TimeRange(7, 9)),
+        Answer(ASK, TimeRange(2 * M, 4 * M), (bar(3),), False),
         Answer(ASK, TimeRange(4 * M, 4 * M), (), True),
     ]
 
@@ -83,7 +82,7 @@ def test_nothing_runs_on_the_asking_thread_and_threads_end_on_close() -> None:
 
 def test_a_question_nobody_waits_for_is_not_asked() -> None:
     downloader = Fake()
-    backfill = Backfill(downloader, ManualClock(7))  # type: ignore[arg-type]
+    backfill = Backfill(downloader)  # type: ignore[arg-type]
     backfill.ask(BTC, ASK, lambda answer: None, lambda: True)
     backfill.close()
     assert backfill.join(5)

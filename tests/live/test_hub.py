@@ -33,7 +33,7 @@ class NoHistory:
 @contextmanager
 def hub(script: Callable[[Peer], None]) -> Iterator[tuple[Hub, Scripted]]:
     with Scripted(script) as server:
-        made = Hub(Toy(stream_url=server.url), SystemClock(), Backfill(NoHistory(), SystemClock()), QUICK)  # type: ignore[arg-type]
+        made = Hub(Toy(stream_url=server.url), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
         try:
             yield made, server
         finally:
@@ -181,7 +181,7 @@ def test_the_last_tap_ends_sockets_and_threads() -> None:
     bell = Bell()
     with Scripted(Peer.stay) as server:
         made = hub_for(
-            Toy(stream_url=server.url), SystemClock(), QUICK, lambda: Backfill(NoHistory(), SystemClock()), None
+            Toy(stream_url=server.url), SystemClock(), QUICK, lambda: Backfill(NoHistory()), None
         )  # type: ignore[arg-type]
         attached = tap(made, bell)
         bell.until(lambda: entries(attached))
@@ -191,7 +191,7 @@ def test_the_last_tap_ends_sockets_and_threads() -> None:
 
 def test_a_hub_whose_last_stream_has_left_takes_no_other_and_is_replaced() -> None:
     def of() -> Hub:
-        return hub_for(Toy(), clock, QUICK, lambda: Backfill(NoHistory(), clock), None)  # type: ignore[arg-type]
+        return hub_for(Toy(), clock, QUICK, lambda: Backfill(NoHistory()), None)  # type: ignore[arg-type]
 
     bell, clock = Bell(), ManualClock()
     made = of()
@@ -237,7 +237,7 @@ def test_a_connection_is_replaced_while_the_hub_is_busy() -> None:
 
 def test_feeds_with_a_system_clock_each_share_a_hub_and_other_clocks_have_their_own() -> None:
     def of(clock: Clock) -> Hub:
-        return hub_for(Toy(), clock, QUICK, lambda: Backfill(NoHistory(), clock), None)  # type: ignore[arg-type]
+        return hub_for(Toy(), clock, QUICK, lambda: Backfill(NoHistory()), None)  # type: ignore[arg-type]
 
     shared, own = of(SystemClock()), of(ManualClock())
     assert of(SystemClock()) is shared
@@ -247,7 +247,7 @@ def test_feeds_with_a_system_clock_each_share_a_hub_and_other_clocks_have_their_
 def test_stopping_while_nobody_answers_the_dial_is_prompt() -> None:
     bell = Bell()
     made = Hub(
-        Toy(stream_url="ws://127.0.0.1:9"), SystemClock(), Backfill(NoHistory(), SystemClock()), ConnectionPolicy()
+        Toy(stream_url="ws://127.0.0.1:9"), SystemClock(), Backfill(NoHistory()), ConnectionPolicy()
     )  # type: ignore[arg-type]
     attached = tap(made, bell)
     bell.until(lambda: entries(attached))
@@ -266,7 +266,7 @@ def test_where_a_venue_allows_one_connection_the_old_one_goes_first() -> None:
 
     bell = Bell()
     with Scripted(script) as server:
-        made = Hub(Single(stream_url=server.url), SystemClock(), Backfill(NoHistory(), SystemClock()), QUICK)  # type: ignore[arg-type]
+        made = Hub(Single(stream_url=server.url), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
         try:
             attached = tap(made, bell)
             bell.until(lambda: any(isinstance(entry, Bar) for entry in entries(attached)))

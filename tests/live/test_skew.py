@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from btfeeds.live.skew import Skew
+from btfeeds.market import TimeRange
+
+
+def at(sent: int, received: int | None = None) -> TimeRange:
+    """When an answer was under way, both instants included."""
+    return TimeRange(sent, (sent if received is None else received) + 1)
 
 
 def test_a_frame_that_was_under_way_for_a_moment_is_no_skew() -> None:
@@ -52,14 +58,14 @@ def test_a_late_first_frame_does_not_make_punctual_ones_implausible() -> None:
 
 def test_once_the_skew_is_known_a_leap_away_from_it_is_not_plausible() -> None:
     skew = Skew()
-    skew.sample_date(10_000, 100_000)
-    assert skew.value == -90_000
-    assert skew.plausible(40_000, 100_000) and not skew.plausible(40_001, 100_000)
+    skew.sample_date(10_000, at(100_000))
+    assert skew.value == -88_000, "as little as the date, which is cut to seconds, leaves possible"
+    assert skew.plausible(42_000, 100_000) and not skew.plausible(42_001, 100_000)
 
 
 def test_five_doubtful_frames_in_a_row_are_believed() -> None:
     skew = Skew()
-    skew.sample_date(10_000, 100_000)
+    skew.sample_date(10_000, at(100_000))
     assert [skew.plausible(100_000 + number, 100_000 + number) for number in range(5)] == [False] * 4 + [True]
     skew.sample(100_005, 100_005)
     assert skew.value == 0 and skew.plausible(100_006, 100_006)
@@ -67,7 +73,21 @@ def test_five_doubtful_frames_in_a_row_are_believed() -> None:
 
 def test_the_whole_seconds_of_a_date_are_no_skew_but_minutes_are() -> None:
     skew = Skew()
-    skew.sample_date(100_000, 101_400)
+    skew.sample_date(100_000, at(101_400))
     assert skew.value == 0
-    skew.sample_date(100_000, 30_000)
+    skew.sample_date(100_000, at(30_000))
     assert skew.value == 70_000
+
+
+def test_an_answer_that_took_long_says_nothing_of_the_venues_clock() -> None:
+    skew = Skew()
+    skew.sample_date(100_000, at(100_200, 140_000))
+    assert skew.value == 0
+
+
+def test_a_date_puts_a_wrong_belief_right() -> None:
+    skew = Skew()
+    skew.sample(60_000, 100_000)
+    assert skew.value == -40_000
+    skew.sample_date(100_000, at(100_100, 100_300))
+    assert skew.value == 0

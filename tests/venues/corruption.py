@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 LOSSES = ("missing", "null", "type", "nan")  # nothing can be known of the field any more
@@ -20,6 +23,42 @@ def spoiled(message: Any) -> Iterator[tuple[str, str, str]]:
         for kind, other in _others(value):
             if type(other) is not type(value) or other != value:
                 yield kind, where, _with(message, path, other)
+
+
+def spoiled_file(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """As `spoiled`, for a payload: JSON, a table of cells between commas, or a zip with one such table."""
+    if path.suffix == ".json":
+        for kind, where, text in spoiled(json.loads(path.read_bytes())):
+            yield kind, where, text.encode()
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            [name] = archive.namelist()
+            table = archive.read(name).decode()
+        for kind, where, text in _spoiled_table(table):
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                archive.writestr(name, text)
+            yield kind, where, packed.getvalue()
+    else:
+        for kind, where, text in _spoiled_table(path.read_bytes().decode()):
+            yield kind, where, text.encode()
+
+
+def _spoiled_table(text: str) -> Iterator[tuple[str, str, str]]:
+    lines = [line.split(",") for line in text.splitlines(keepends=True)]
+    for row, line in enumerate(lines):
+        for column, cell in enumerate(line):
+            value = cell.strip()
+            others = [("null", ""), ("type", "?"), *_others(value)]
+            for kind, new in [(kind, new) for kind, new in others if isinstance(new, str) and new != value]:
+                changed = [*line[:column], cell.replace(value, new), *line[column + 1 :]]
+                yield kind, f"{row}/{column}", _table([*lines[:row], changed, *lines[row + 1 :]])
+            without = [*line[:column], *line[column + 1 :]]
+            yield "missing", f"{row}/{column}", _table([*lines[:row], without, *lines[row + 1 :]])
+
+
+def _table(lines: list[list[str]]) -> str:
+    return "".join(",".join(line) for line in lines)
 
 
 def _others(value: Any) -> Iterator[tuple[str, Any]]:

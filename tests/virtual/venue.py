@@ -315,7 +315,8 @@ class VirtualVenue:
 
     def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> HttpResponse:
         date = {"date": formatdate(self.world.now // 1000, usegmt=True), "content-type": "application/json"}
-        return HttpResponse(status, body, date | (headers or {}))
+        ours = self.world.clock.now()
+        return HttpResponse(status, body, date | (headers or {}), sent=ours, received=ours)
 
 
 def _partial(values: Values) -> Values:

@@ -191,7 +191,9 @@ class VirtualBackfill:
         self._world = world
         self._downloader = downloader
 
-    def ask(self, subscription: Subscription, ask: object, reply: Callable[..., None], cancelled: object) -> None:
+    def ask(self, subscription: Subscription, ask: object, reply: Callable[..., None], cancelled: object,
+        stored: object = None,
+    ) -> None:
         world = self._world
         world.at(world.now + world.venue.latency(), lambda: self._arrive(subscription, ask, reply))
 
@@ -202,7 +204,7 @@ class VirtualBackfill:
         try:
             for page in self._downloader.pages(subscription.symbol, subscription.timeframe, ask.span):  # type: ignore[attr-defined]
                 covered = page.span.end
-                answers.append(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, world.clock.now()))  # type: ignore[arg-type]
+                answers.append(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, page.took))  # type: ignore[arg-type]
             answers.append(Answer(ask, TimeRange(covered, covered), (), True))  # type: ignore[arg-type]
         except BtfeedsError as error:
             world.seen.add(type(error).__name__)

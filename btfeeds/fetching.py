@@ -1,0 +1,159 @@
+"""Filling a warehouse with one series: what is missing of a span is downloaded, page by page, and the result is told.
+
+Every page is on the disk before the next is asked for, so a fetch can be killed at any time and goes on from there.
+What was asked for is noted as well: a fetch that did not come to its end can be resumed without being told again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from btfeeds import inventory
+from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete, WarehouseError
+from btfeeds.history.derived import MINUTE, Derived
+from btfeeds.history.ranges import union, whole
+from btfeeds.manager import DataManager
+from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.warehouse import Warehouse
+from btfeeds.warehouse.findings import Report
+from btfeeds.warehouse.gapreport import Cause, GapReport
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be had: `provider` may be "auto"; `larger` timeframes are made of the minutes."""
+
+    provider: str
+    symbol: Symbol
+    timeframe: Timeframe
+    span: TimeRange
+    larger: tuple[Timeframe, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.symbol} {self.timeframe}"
+
+
+@dataclass(slots=True)
+class Fetched:
+    """How far it is, and what it came to. `done` is the share of the span that is dealt with, 0 to 1."""
+
+    wish: Wish
+    done: float = 0.0
+    pages: int = 0
+    bars: int = 0
+    larger: dict[str, int] = field(default_factory=dict)
+    origin: list[tuple[TimeRange, str]] = field(default_factory=list)  # in whose series the span lies now
+    missing: list[TimeRange] = field(default_factory=list)
+    gaps: GapReport | None = None
+    quality: Report | None = None
+    error: BtfeedsError | None = None
+    seconds: float = 0.0
+
+    def json(self) -> dict[str, Any]:
+        wish = self.wish
+        return {
+            "type": "fetched", "provider": wish.provider, "symbol": wish.symbol, "timeframe": str(wish.timeframe),
+            "start": wish.span.start, "end": wish.span.end, "pages": self.pages, "bars": self.bars,
+            "origin": [{"start": one.start, "end": one.end, "provider": name} for one, name in self.origin],
+            "missing": [{"start": one.start, "end": one.end} for one in self.missing],
+            "present": self.gaps.present if self.gaps else None,
+            "gaps": {cause.value: self.gaps.bars(cause) for cause in Cause} if self.gaps else None,
+            "score": self.quality.score if self.quality else None,
+            "larger": self.larger, "seconds": round(self.seconds, 3),
+            "error": self.error.line() if self.error else None,
+        }  # fmt: skip
+
+
+def fetch(
+    manager: DataManager,
+    warehouse: Warehouse,
+    wish: Wish,
+    *,
+    report: Callable[[Fetched], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Fetched:
+    """Have a wish come true, as far as it can. What the provider or the network says is in the result, not raised;
+    the errors of the warehouse are raised: without it nothing is worth downloading.
+    """
+    begun = time.monotonic()
+    result = Fetched(wish)
+    warehouse.set_checkpoint(_key(wish), {"start": wish.span.start, "end": wish.span.end})
+    filled: list[tuple[str, TimeRange]] = []
+    try:
+        for had in manager.fill(wish.provider, wish.symbol, wish.timeframe, wish.span, cancelled=cancelled):
+            result.pages += 1
+            result.bars += len(had.page.bars)
+            result.done = (had.page.span.end - wish.span.start) / (wish.span.end - wish.span.start)
+            result.seconds = time.monotonic() - begun
+            filled.append((had.provider, had.page.span))
+            report(result)
+    except HistoryIncomplete as error:
+        result.error = error
+        result.missing = [TimeRange(*one) for one in error.missing]
+    except BtfeedsError as error:
+        if isinstance(error, WarehouseError) or cancelled():
+            raise
+        result.error = error
+        result.missing = manager.missing(wish.provider, wish.symbol, wish.timeframe, wish.span)
+    _make_larger(warehouse, result, filled)
+    _take_stock(manager, warehouse, result)
+    if result.error is None:
+        warehouse.set_checkpoint(_key(wish), None)
+        result.done = 1.0
+    result.seconds = time.monotonic() - begun
+    report(result)
+    return result
+
+
+def interrupted(warehouse: Warehouse, provider: str, symbol: Symbol, timeframe: Timeframe) -> TimeRange:
+    """What a fetch that did not come to its end was to have. Raises ConfigError where there is none."""
+    wish = Wish(provider, symbol, timeframe, TimeRange(0, 0))
+    noted = warehouse.checkpoint(_key(wish))
+    if noted is None:
+        raise ConfigError(
+            f"No fetch of {wish} was interrupted.", "Nothing was started.", "Say what is wanted with --from and --to."
+        )
+    return TimeRange(int(noted["start"]), int(noted["end"]))
+
+
+def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe]) -> None:
+    """Raises ConfigError where larger bars cannot be made."""
+    for one in larger:
+        if timeframe != MINUTE or one == MINUTE or not one.holds(MINUTE):
+            raise ConfigError(
+                f"Bars of {one} cannot be made of bars of {timeframe}.",
+                "Nothing was started.",
+                "Larger bars are made of minutes: fetch 1m, and name timeframes above it.",
+            )
+
+
+def _make_larger(warehouse: Warehouse, result: Fetched, filled: list[tuple[str, TimeRange]]) -> None:
+    wish, derived = result.wish, Derived(warehouse)
+    owners = dict.fromkeys([name for name, _ in filled] or ([] if wish.provider == "auto" else [wish.provider]))
+    for owner in owners:
+        for timeframe in wish.larger:
+            wanted = Subscription(owner, wish.symbol, timeframe)
+            made = derived.make(wanted, [whole(wish.span, timeframe)])
+            result.larger[str(timeframe)] = result.larger.get(str(timeframe), 0) + made
+        derived.follow(
+            Subscription(owner, wish.symbol, wish.timeframe), union(span for name, span in filled if name == owner)
+        )
+
+
+def _take_stock(manager: DataManager, warehouse: Warehouse, result: Fetched) -> None:
+    wish = result.wish
+    plan = manager.plan(wish.provider, wish.symbol, wish.timeframe, wish.span)
+    result.origin = [(piece, owner) for piece, owner in plan if owner]
+    owners = {owner for _, owner in result.origin}
+    if len(owners) == 1:  # of several, each has its own series
+        series = Subscription(owners.pop(), wish.symbol, wish.timeframe)
+        asked = TimeRange(wish.span.start, max(piece.end for piece, _ in result.origin))
+        result.gaps = inventory.gaps(warehouse, series, asked)
+        result.quality = inventory.validated(warehouse, series, asked).joined(result.gaps.finding())
+
+
+def _key(wish: Wish) -> str:
+    return f"fetch {wish}"

@@ -1,0 +1,170 @@
+"""Whose turn it is at a host: its budget, its deadlines and whether it answers at all, for all threads of a client.
+
+On the machine's own clock the budget and the deadlines are shared with the other processes of the machine; simulated
+time is each process's own. A budget is the address's, or the key's where there is one: a venue that gives keys counts
+by them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from btfeeds import bans, monitor
+from btfeeds.clock import Clock, SystemClock
+from btfeeds.errors import Banned, BtfeedsError, NetworkError, RateLimited, VenueUnavailable
+from btfeeds.history.breaker import Breaker, State
+from btfeeds.history.ledger import Ledger
+from btfeeds.history.pacing import Pacer
+from btfeeds.venues.base import Provider
+
+_LONGEST_WAIT_MS = 60_000  # what is further away is told instead of waited for
+_PROBE_MS = 50  # of the wall: how soon a request that waits for another's fate looks again
+
+
+class Budgets:
+    """The pacers and circuits of one client. Thread-safe; may block on the disk for up to two seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()  # guards everything below
+        self._pacers: dict[str, Pacer] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._ledger = Ledger() if isinstance(clock, SystemClock) else None
+
+    def turn(self, provider: Provider, weight: int) -> int:
+        """0: the request goes now, inside `asked`. Otherwise how many ms to wait before asking again.
+
+        Raises Banned during a ban, RateLimited when the day's requests are spent and VenueUnavailable while the
+        circuit is open: nothing is to be sent then, and waiting would take too long.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            breaker = self._breaker(provider)
+            if rest := breaker.rest(now):
+                raise _open(provider, breaker.failures, rest)
+            if breaker.state is State.HALF_OPEN:
+                return max(1, int(_PROBE_MS * self._clock.speed))
+            pacer = self._pacer(provider)
+            self._heed_others(provider, pacer, now)
+            wait = self._take(provider, pacer, weight, now)
+            if not wait:
+                breaker.go(now)
+            elif pacer.banned:
+                raise _banned(provider, wait)
+            elif wait > _LONGEST_WAIT_MS and now >= pacer.closed_until:
+                raise _spent(provider, wait)
+            return wait
+
+    def learn(self, provider: Provider, used: int) -> None:
+        """The venue says that `used` of this minute's weight is gone."""
+        with self._lock:
+            pacer, now = self._pacer(provider), self._clock.monotonic()
+            if self._ledger:
+                self._ledger.learn(_name(provider), pacer, used, now)
+            else:
+                pacer.learn(used, now)
+
+    def hold(self, provider: Provider, error: RateLimited) -> None:
+        """The venue says that nothing may come for a while."""
+        ms = error.retry_after * 1000
+        with self._lock:
+            self._pacer(provider).hold(ms, self._clock.monotonic(), ban=isinstance(error, Banned))
+        bans.remember(host(provider), ms, self._clock)
+
+    @contextlib.contextmanager
+    def asked(self, provider: Provider) -> Iterator[None]:
+        """Around the request whose turn it was: how it ends is counted."""
+        ended: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            ended = error
+            raise
+        finally:
+            self._count(provider, ended)
+
+    def resting(self, provider: Provider) -> bool:
+        """Whether the circuit is open, so that asking again soon is of no use."""
+        with self._lock:
+            return self._breaker(provider).state is State.OPEN
+
+    def _count(self, provider: Provider, error: BaseException | None) -> None:
+        answered = error is None or (
+            isinstance(error, BtfeedsError) and not isinstance(error, NetworkError | VenueUnavailable)
+        )
+        happening: monitor.Happening | None = None
+        with self._lock:
+            now, breaker = self._clock.monotonic(), self._breaker(provider)
+            if answered:
+                if breaker.answered():
+                    happening = monitor.CircuitClosed(provider.name, now - breaker.opened_at)
+            elif breaker.failed(now):
+                why = error.line() if isinstance(error, BtfeedsError) else repr(error)
+                happening = monitor.CircuitOpened(provider.name, breaker.failures, breaker.rest(now), why)
+        if happening:
+            monitor.publish(happening)
+
+    def _breaker(self, provider: Provider) -> Breaker:
+        return self._breakers.setdefault(host(provider), Breaker())
+
+    def _pacer(self, provider: Provider) -> Pacer:
+        limits = provider.limits
+        name = _name(provider)
+        if name not in self._pacers:
+            self._pacers[name] = Pacer(limits.weight_per_minute, limits.requests_per_second, limits.requests_per_day)
+        return self._pacers[name]
+
+    def _heed_others(self, provider: Provider, pacer: Pacer, now: int) -> None:
+        """A deadline said to another process, or to an earlier one, is ours."""
+        ours = max(0, pacer.closed_until - now)
+        theirs = bans.left(host(provider), self._clock)
+        if theirs > ours + (1_000 if ours else 0):  # our own one is read back with a few ms more
+            pacer.hold(theirs, now, ban=theirs > _LONGEST_WAIT_MS)
+
+    def _take(self, provider: Provider, pacer: Pacer, weight: int, now: int) -> int:
+        if self._ledger and now >= pacer.closed_until:
+            return self._ledger.take(_name(provider), pacer, weight, now)
+        return pacer.take(weight, now)
+
+
+def host(provider: Provider) -> str:
+    """The host without credentials, with its port."""
+    return urlsplit(provider.rest_url).netloc.rpartition("@")[2]
+
+
+def _name(provider: Provider) -> str:
+    """Whose budget it is. 32 bits of a digest tell keys apart, and nothing about them."""
+    if not provider.key:
+        return host(provider)
+    return f"{host(provider)} {hashlib.blake2b(provider.key.encode(), digest_size=4).hexdigest()}"
+
+
+def _open(provider: Provider, failures: int, rest: int) -> VenueUnavailable:
+    return VenueUnavailable(
+        f"{provider.title} has not answered {failures} times in a row.",
+        f"No request was sent; it is tried again in {math.ceil(rest / 1000)} s.",
+        "Check the network and the venue's status page.",
+    )
+
+
+def _banned(provider: Provider, wait: int) -> Banned:
+    return Banned(
+        f"{provider.title} has banned this address for {wait / 1000:.0f} s more.",
+        "No request was sent.",
+        "Wait until then; a request before it would prolong the ban.",
+        retry_after=wait / 1000,
+    )
+
+
+def _spent(provider: Provider, wait: int) -> RateLimited:
+    return RateLimited(
+        f"The {provider.limits.requests_per_day} requests a day of {provider.title} are spent.",
+        "No request was sent.",
+        f"Ask again in {wait / 3_600_000:.1f} hours, or another provider.",
+        retry_after=wait / 1000,
+    )

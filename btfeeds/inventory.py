@@ -1,0 +1,107 @@
+"""Taking stock of one series of a warehouse: what is missing and why, how good it is, how far another one agrees.
+
+A series is looked at in pieces, so that ten years of minutes need little memory. Rules that look at neighbouring bars
+do not look across the edge between two pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from btfeeds import venues
+from btfeeds.columns import Columns
+from btfeeds.errors import MissingExtra, UnsupportedTimeframe
+from btfeeds.history.kinds import Kind, classify
+from btfeeds.history.ranges import pages
+from btfeeds.market import Subscription, TimeRange
+from btfeeds.warehouse import Warehouse
+from btfeeds.warehouse.crosscheck import CrossCheck, compare
+from btfeeds.warehouse.findings import Report
+from btfeeds.warehouse.gapreport import GapReport, report
+from btfeeds.warehouse.validation import validate
+
+_PIECE = 200_000  # bars
+_DAY_MS = 86_400_000
+# exchanges by the suffix of a symbol, where they have a calendar
+_EXCHANGES = {
+    "L": "XLON", "DE": "XETR", "F": "XFRA", "PA": "XPAR", "AS": "XAMS", "BR": "XBRU", "MI": "XMIL", "MC": "XMAD",
+    "SW": "XSWX", "VI": "XWBO", "ST": "XSTO", "HE": "XHEL", "CO": "XCSE", "OL": "XOSL", "TO": "XTSE", "MX": "XMEX",
+    "SA": "BVMF", "T": "XTKS", "HK": "XHKG", "SS": "XSHG", "KS": "XKRX", "TW": "XTAI", "NS": "XBOM", "BO": "XBOM",
+    "AX": "XASX", "NZ": "XNZE",
+}  # fmt: skip
+
+
+def extent(warehouse: Warehouse, series: Subscription) -> TimeRange | None:
+    """From the first to the last bar of a series; None where it has none."""
+    known = warehouse.get(series)
+    if known is None or not known.rows:
+        return None
+    return TimeRange(known.first, series.timeframe.close(known.last))
+
+
+def pieces(warehouse: Warehouse, series: Subscription, span: TimeRange) -> Iterator[Columns]:
+    """The bars of `span`, in pieces."""
+    for piece in pages(span, series.timeframe, _PIECE):
+        bars = warehouse.rows(series, piece).bars
+        if len(bars):
+            yield bars
+
+
+def gaps(warehouse: Warehouse, series: Subscription, span: TimeRange, calendar: str = "") -> GapReport:
+    """Where there are no bars in `span`, and why. `calendar`: see sessions.market; "" takes what fits the symbol.
+
+    Raises ConfigError and MissingExtra about a calendar that was named.
+    """
+    times = [bars.open_time for bars in pieces(warehouse, series, span)]
+    opens = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
+    covered = warehouse.covered(series, span)
+    omitted = omits(series)
+    try:
+        return report(opens, series.timeframe, span, covered, calendar=calendar or fitting(series), omits=omitted)
+    except MissingExtra:
+        if calendar:
+            raise
+        return report(opens, series.timeframe, span, covered, calendar="us", omits=omitted)
+
+
+def validated(warehouse: Warehouse, series: Subscription, span: TimeRange) -> Report:
+    """What is wrong or strange in the bars of `span`."""
+    found = [validate(bars, series.timeframe) for bars in pieces(warehouse, series, span)]
+    if not found:
+        return validate(Columns.from_bars([]), series.timeframe)
+    findings = tuple(finding for one in found for finding in one.findings)
+    return Report.of(sum(one.rows for one in found), found[0].first, found[-1].last, findings)
+
+
+def compared(warehouse: Warehouse, series: Subscription, other: Subscription, span: TimeRange) -> CrossCheck:
+    """How far another series agrees in `span`."""
+    return compare(warehouse.rows(series, span).bars, warehouse.rows(other, span).bars)
+
+
+def omits(series: Subscription) -> bool:
+    """Whether the venue leaves out bars without trades. Where it is not one of ours, it is taken to."""
+    if series.venue not in venues.names():
+        return True
+    made = venues.provider(series.venue, key="not needed to know this")
+    try:
+        made.base_timeframe(series.timeframe)
+    except UnsupportedTimeframe:
+        return True  # made of trades
+    return made.omits_empty_bars
+
+
+def fitting(series: Subscription) -> str:
+    """The calendar of a series' market, as well as its symbol tells."""
+    kind = classify(series.symbol)
+    if kind.always_open:
+        return "24/7"
+    if kind is Kind.FX:
+        return "fx"
+    if kind is Kind.FUTURE:
+        return "CMES"
+    if kind is Kind.FOREIGN:
+        return _EXCHANGES.get(series.symbol.rpartition(".")[2], "XNYS")
+    # a day of shares is a day of the regular session; minutes may come before and after it
+    return "XNYS" if series.timeframe.ms >= _DAY_MS or kind is Kind.INDEX else "us"

@@ -1,0 +1,193 @@
+"""A feed's way into a warehouse: its history reads it first, and the bars it delivers flow into it.
+
+Nothing here waits for a disk: what a feed has delivered is put into a queue, and a thread that all feeds of one
+warehouse share writes it, a series at a time, each bar on the disk before the next is taken. A disk that is full or
+gone stops the writing and nothing else (history.outage); what is not written is not covered, so it will be asked for
+again one day. Bars that stand for a gap ("filled") are nobody's and are not kept.
+
+What a feed has stepped over without a word of history is not covered either: only an answer is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from btfeeds import settings
+from btfeeds.clock import Clock
+from btfeeds.errors import ConfigError, WarehouseError
+from btfeeds.history.derived import Derived
+from btfeeds.history.outage import Outage
+from btfeeds.history.stored import Source, StoredHistory
+from btfeeds.live.items import Correction, Delivery, Notice
+from btfeeds.market import Bar, Subscription, TimeRange
+from btfeeds.venues.base import Venue
+from btfeeds.warehouse import Warehouse
+
+logger = logging.getLogger("btfeeds")
+
+_WAITING = 10_000  # bars; when more wait for a disk that hangs, the oldest are let go
+_RETRY_S = 30.0  # a disk that was full is tried again
+_LEAVE_S = 1.0  # the longest wait for the last bars
+
+
+class Stored:
+    """One feed's share of a warehouse. `keep` never blocks; `close` waits a moment for what is not written yet."""
+
+    def __init__(self, writer: Writer, venue: Venue, subscription: Subscription, clock: Clock) -> None:
+        self._writer: Writer | None = writer
+        self._warehouse = writer.warehouse
+        self._outage = writer.outage
+        self._venue = venue
+        self._subscription = subscription
+        self._clock = clock
+        self._pid = os.getpid()
+
+    def through(self, source: Source) -> StoredHistory:
+        """`source`, asked only for what the warehouse does not have."""
+        return StoredHistory(source, self._warehouse, self._clock, provider=self._venue, outage=self._outage)
+
+    def keep(self, item: Delivery | Notice) -> None:
+        """Something was handed to the strategy: a live bar is kept, and so is a correction; history is already."""
+        writer = self._writer
+        if writer is None:
+            return
+        if isinstance(item, Delivery):
+            if item.source == "live":
+                writer.put(self._subscription, item.bar)
+        elif isinstance(item.payload, Correction):
+            writer.put(self._subscription, item.payload.after)
+
+    def close(self) -> None:
+        """Let go of the warehouse; the last feed that does closes it. From any thread, any number of times."""
+        writer, self._writer = self._writer, None
+        if writer is not None and os.getpid() == self._pid:  # a child after a fork leaves its parent's alone
+            _release(writer)
+
+
+def provider(venue: str) -> str:
+    """Who is said to have given bars that came from a stream."""
+    return f"{venue} live"
+
+
+class Writer:
+    """The thread that writes one warehouse of this process."""
+
+    def __init__(self, warehouse: Warehouse, outage: Outage, *, owned: bool) -> None:
+        self.warehouse = warehouse
+        self.outage = outage
+        self.users = 0
+        self._owned = owned
+        self._derived = Derived(warehouse)
+        self._changed = threading.Condition()  # guards _waiting and _ended
+        self._waiting: deque[tuple[Subscription, Bar]] = deque(maxlen=_WAITING)
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="btfeeds-warehouse", daemon=True)
+        self._thread.start()
+
+    def put(self, subscription: Subscription, bar: Bar) -> None:
+        """To be written. Never blocks."""
+        with self._changed:
+            self._waiting.append((subscription, bar))
+            self._changed.notify()
+
+    def end(self) -> None:
+        """Write what waits (a moment, not longer) and close what was opened here."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(_LEAVE_S)
+        if self._owned and not self._thread.is_alive():
+            self.warehouse.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._ended)
+                if not self._waiting:
+                    return
+                batch = list(self._waiting)
+                self._waiting.clear()
+            written = 0
+            try:
+                for subscription, some in groupby(batch, key=lambda one: one[0]):
+                    bars = [bar for _, bar in some]
+                    self._write(subscription, bars)
+                    written += len(bars)
+            except WarehouseError as error:
+                self.outage.failed(error)
+                if not self._wait(batch[written:]):
+                    return
+            except Exception:  # the thread's outermost border: a defect here must not end the writing of other bars
+                logger.critical("%d bars could not be kept", len(batch) - written, exc_info=True)
+
+    def _write(self, subscription: Subscription, bars: list[Bar]) -> None:
+        added = self.warehouse.add(subscription, bars, provider=provider(subscription.venue))
+        self.outage.worked()
+        if added.revised:
+            self._derived.follow(subscription, [_around(subscription, bars)])
+
+    def _wait(self, back: Iterable[tuple[Subscription, Bar]]) -> bool:
+        """Hold what could not be written, and pause; False at the end."""
+        with self._changed:
+            # the oldest are let go when both do not fit
+            self._waiting = deque([*back, *self._waiting], maxlen=_WAITING)
+            self._changed.wait_for(lambda: self._ended, self.outage.retry_s)
+            return not self._ended
+
+
+def _around(subscription: Subscription, bars: list[Bar]) -> TimeRange:
+    times = [bar.open_time for bar in bars]
+    return TimeRange(min(times), subscription.timeframe.close(max(times)))
+
+
+_writers: dict[tuple[object, ...], Writer] = {}
+_registry = threading.Lock()  # guards _writers and the users of each
+
+
+def claim(
+    warehouse: Warehouse | str | os.PathLike[str] | bool, venue: Venue, subscription: Subscription, clock: Clock
+) -> Stored:
+    """A feed's share of `warehouse`: one that is open, a folder, or True for BTFEEDS_WAREHOUSE.
+
+    Raises ConfigError and the Warehouse errors.
+    """
+    if isinstance(warehouse, Warehouse):
+        return _share((os.getpid(), id(warehouse)), lambda: warehouse, False, venue, subscription, clock)
+    folder = settings.warehouse("" if isinstance(warehouse, bool) else warehouse)
+    if folder is None:
+        raise ConfigError(
+            "No warehouse is named.", "Nothing was started.", "Give its folder, or set BTFEEDS_WAREHOUSE."
+        )
+    key = (os.getpid(), folder.resolve(), clock)
+    return _share(key, lambda: Warehouse(folder, clock=clock), True, venue, subscription, clock)
+
+
+def _share(
+    key: tuple[object, ...],
+    opened: Callable[[], Warehouse],
+    owned: bool,
+    venue: Venue,
+    subscription: Subscription,
+    clock: Clock,
+) -> Stored:
+    with _registry:
+        writer = _writers.get(key)
+        if writer is None:
+            writer = _writers[key] = Writer(opened(), Outage(venue.name, retry_s=_RETRY_S), owned=owned)
+        writer.users += 1
+        return Stored(writer, venue, subscription, clock)
+
+
+def _release(writer: Writer) -> None:
+    with _registry:
+        writer.users -= 1
+        if writer.users:
+            return
+        for key in [key for key, known in _writers.items() if known is writer]:
+            del _writers[key]
+    writer.end()

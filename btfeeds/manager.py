@@ -1,0 +1,315 @@
+"""One way to get any bar: picks the provider, reads the warehouse first, downloads only what is missing, and keeps it.
+
+    with DataManager() as manager:
+        bars = manager.download("AAPL", "1d", "2020-01-01")
+        for done in manager.fill("binance", "BTC/USDT", "1m", span): ...
+
+Each provider's bars are a series of their own, whoever was asked first: prices of two venues are never mixed on disk.
+An answer that several gave says so in `frame.attrs["origin"]`, and each change is an event. With "auto" bars that are
+on disk count, whichever of the candidates gave them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from btfeeds import monitor, settings, venues
+from btfeeds.clock import Clock, SystemClock
+from btfeeds.errors import Banned, BtfeedsError, ConfigError, HistoryIncomplete
+from btfeeds.history.downloader import DataDownloaderFactory, frame
+from btfeeds.history.paging import Gone, Page
+from btfeeds.history.progress import Progress, shown
+from btfeeds.history.ranges import subtract, union, whole
+from btfeeds.history.reliability import Reliability
+from btfeeds.history.selection import Selection, assigned, turn
+from btfeeds.history.stored import Source, StoredHistory
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AUTO = "auto"
+_PATIENCE = 3  # failures in a row without a page in between, then the only provider is not there
+
+
+@dataclass(frozen=True, slots=True)
+class Had:
+    """A page of bars, and who gave it."""
+
+    provider: str
+    page: Page
+
+
+class DataManager:
+    """Bars of all providers, through one warehouse. May be used from several threads.
+
+    `warehouse`: one that is open (it stays so), a folder, "" for BTFEEDS_WAREHOUSE (none where that is not set), or
+    None. `rules`: who is asked for which symbol (history.rules; "" for BTFEEDS_PROVIDERS). `create` makes what is
+    asked, by a provider's name.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse | str | os.PathLike[str] | None = "",
+        *,
+        rules: str = "",
+        clock: Clock | None = None,
+        create: Callable[[str], Source] | None = None,
+    ) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._create = create or (lambda name: DataDownloaderFactory.create(name, clock=self._clock))
+        self._reliability = Reliability(self._clock)
+        self._selection = Selection(self._reliability, rules)
+        self._owned: Warehouse | None = None
+        if isinstance(warehouse, str | os.PathLike):
+            folder = settings.warehouse(warehouse)
+            self._owned = None if folder is None else Warehouse(folder, clock=self._clock)
+            warehouse = self._owned
+        self.warehouse: Warehouse | None = warehouse
+        self._lock = threading.Lock()  # guards _histories
+        self._histories: dict[str, StoredHistory] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of connections and, if it was opened here, the warehouse; downloads under way end."""
+        self._closed = True
+        with self._lock:
+            histories = list(self._histories.values())
+        for history in histories:
+            history.close()
+        self._reliability.save()
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> DataManager:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- what there is to ask ----------------------------------------------------------------------------------------
+
+    def history(self, provider: str) -> StoredHistory:
+        """The bars of one provider, read from the warehouse first."""
+        name = venues.canonical(provider)
+        with self._lock:
+            if name not in self._histories:
+                source = self._create(name)
+                self._histories[name] = StoredHistory(
+                    source, self.warehouse, self._clock, reliability=self._reliability
+                )
+            return self._histories[name]
+
+    def candidates(self, provider: str, symbol: Symbol | str, timeframe: Timeframe | str) -> list[str]:
+        """Who is asked, in this order: the one that is named, or those that "auto" stands for. Raises ConfigError."""
+        if provider.strip().lower() != AUTO:
+            return [venues.canonical(provider)]
+        return self._selection.candidates(Symbol(symbol), Timeframe.parse(timeframe))
+
+    def missing(
+        self, provider: str, symbol: Symbol | str, timeframe: Timeframe | str, span: TimeRange
+    ) -> list[TimeRange]:
+        """What would have to be asked."""
+        return [piece for piece, owner in self.plan(provider, symbol, timeframe, span) if not owner]
+
+    def plan(
+        self, provider: str, symbol: Symbol | str, timeframe: Timeframe | str, span: TimeRange
+    ) -> list[tuple[TimeRange, str]]:
+        """`span` in ascending pieces, and in whose series each is on disk ("": it has to be asked for)."""
+        names = self.candidates(provider, symbol, timeframe)
+        return self._plan(names, Symbol(symbol), Timeframe.parse(timeframe), span)
+
+    def pages(
+        self,
+        provider: str,
+        symbol: Symbol | str,
+        timeframe: Timeframe | str,
+        span: TimeRange,
+        *,
+        cancelled: Gone | None = None,
+    ) -> Iterator[Had]:
+        """The closed bars that open in `span`, in ascending pages, wherever they are.
+
+        Raises the last provider's error when none can give them, and HistoryIncomplete at the end when single bars
+        could not be had.
+        """
+        return self._walk(provider, Symbol(symbol), Timeframe.parse(timeframe), span, cancelled, read=True)
+
+    def fill(
+        self,
+        provider: str,
+        symbol: Symbol | str,
+        timeframe: Timeframe | str,
+        span: TimeRange,
+        *,
+        cancelled: Gone | None = None,
+    ) -> Iterator[Had]:
+        """As `pages`, of what is not in the warehouse yet: afterwards it is."""
+        return self._walk(provider, Symbol(symbol), Timeframe.parse(timeframe), span, cancelled, read=False)
+
+    def download(
+        self,
+        symbol: Symbol | str,
+        timeframe: Timeframe | str,
+        start: Any,
+        end: Any = None,
+        *,
+        provider: str = AUTO,
+        progress: Progress | bool | None = None,
+        partial: bool = False,
+    ) -> pd.DataFrame:
+        """The closed bars from `start` to `end` (excluded; None: now) as Downloader.download gives them.
+
+        `.attrs["origin"]` says who gave which span, as (start, end, provider); with `partial` what could not be had
+        is in `.attrs["missing"]` instead of an error.
+        """
+        symbol, timeframe = Symbol(symbol), Timeframe.parse(timeframe)
+        span = TimeRange(to_ms(start), self._clock.now() if end is None else to_ms(end))
+        if not span:
+            raise ConfigError(
+                f"From {iso(span.start)} to {iso(span.end)} there is no time.",
+                "Nothing was asked of anybody.",
+                "The start must lie before the end; the end is not included.",
+            )
+        bars: list[Bar] = []
+        origin: list[tuple[int, int, str]] = []
+        missing: list[TimeRange] = []
+        at = span.start
+        with shown(progress, f"{symbol} {timeframe}", timeframe.count_in(span) / 1_000) as report:
+            try:
+                for had in self.pages(provider, symbol, timeframe, span):
+                    bars += had.page.bars
+                    at = had.page.span.end
+                    _note(origin, had)
+                    report((at - span.start) / (span.end - span.start))
+            except HistoryIncomplete as error:
+                missing = [TimeRange(*one) for one in error.missing]
+                if not partial:
+                    raise
+            except BtfeedsError as error:
+                missing = [TimeRange(at, span.end)]
+                if error.fatal or not partial:
+                    raise
+        made = frame(bars, missing)
+        made.attrs["origin"] = tuple(origin)
+        return made
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _plan(
+        self, names: list[str], symbol: Symbol, timeframe: Timeframe, span: TimeRange
+    ) -> list[tuple[TimeRange, str]]:
+        span = whole(span, timeframe)
+        if not span:
+            return []
+        held = [(name, subtract([span], self.history(name).missing(symbol, timeframe, span))) for name in names]
+        return list(assigned(span, held))
+
+    def _walk(
+        self, provider: str, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone | None, *, read: bool
+    ) -> Iterator[Had]:
+        names = self.candidates(provider, symbol, timeframe)
+        lacking: list[HistoryIncomplete] = []
+        try:
+            # one provider knows best itself what to ask in one request
+            plan = [(whole(span, timeframe), "")] if len(names) == 1 else self._plan(names, symbol, timeframe, span)
+            for piece, owner in plan:
+                if owner and not read:
+                    continue
+                chosen = [owner] if owner else names
+                yield from self._asked(chosen, symbol, timeframe, piece, gone, lacking, read=read)
+        finally:
+            self._reliability.save()
+        if lacking:
+            spans = union(TimeRange(*span) for error in lacking for span in error.missing)
+            last = lacking[-1]
+            missing = tuple((one.start, one.end) for one in spans)
+            raise HistoryIncomplete(last.what, last.did, last.advice, missing=missing)
+
+    def _asked(
+        self,
+        names: list[str],
+        symbol: Symbol,
+        timeframe: Timeframe,
+        piece: TimeRange,
+        gone: Gone | None,
+        lacking: list[HistoryIncomplete],
+        *,
+        read: bool,
+    ) -> Iterator[Had]:
+        """A piece from the first of `names` that gives it; who fails is taken off the list when another is on it."""
+
+        def over() -> bool:
+            return self._closed or (gone is not None and gone())
+
+        at, failures, last = piece.start, 0, ""
+        while at < piece.end:
+            name, until = self._turn(names, timeframe, at, piece.end)
+            if last and last != name:
+                _changed(last, name, symbol, timeframe, at, "it has the bars from here on")
+            last = name
+            history = self.history(name)
+            ask = history.pages if read else history.fill
+            try:
+                for page in ask(symbol, timeframe, TimeRange(at, until), cancelled=over):
+                    at, failures = page.span.end, 0
+                    yield Had(name, page)
+                at = until
+            except HistoryIncomplete as error:  # the rest of it was had
+                lacking.append(error)
+                at = until
+            except BtfeedsError as error:
+                failures += 1
+                if over():
+                    raise
+                if len(names) > 1:
+                    names.remove(name)
+                    last, _ = self._turn(names, timeframe, at, piece.end)
+                    _changed(name, last, symbol, timeframe, at, error.line())
+                elif error.fatal or isinstance(error, Banned) or failures >= _PATIENCE:
+                    raise
+
+    def _turn(self, names: list[str], timeframe: Timeframe, at: int, end: int) -> tuple[str, int]:
+        if len(names) == 1:
+            return names[0], end
+        reaches = {name: self.history(name).reach(timeframe) for name in names}
+        return turn(names, {name: time for name, time in reaches.items() if time is not None}, at, end)
+
+
+def _changed(before: str, now: str, symbol: Symbol, timeframe: Timeframe, at: int, why: str) -> None:
+    monitor.publish(monitor.ProviderChanged(before, f"{symbol} {timeframe}", now, at, why))
+
+
+def series_venue(name: str) -> str:
+    """The venue under which bars lie in a warehouse: a name of the registry in whatever spelling, or any other."""
+    try:
+        return venues.canonical(name)
+    except ConfigError:
+        return name.strip().lower()
+
+
+@contextmanager
+def opened(warehouse: Warehouse | str | os.PathLike[str] | bool, clock: Clock) -> Iterator[Warehouse]:
+    """A warehouse to use: one that is open stays so; a folder, or True for BTFEEDS_WAREHOUSE, is opened and closed."""
+    if isinstance(warehouse, Warehouse):
+        yield warehouse
+        return
+    with Warehouse("" if isinstance(warehouse, bool) else warehouse, clock=clock) as made:
+        yield made
+
+
+def _note(origin: list[tuple[int, int, str]], had: Had) -> None:
+    span = had.page.span
+    if origin and origin[-1][1] == span.start and origin[-1][2] == had.provider:
+        origin[-1] = (origin[-1][0], span.end, had.provider)
+    else:
+        origin.append((span.start, span.end, had.provider))

@@ -1,0 +1,83 @@
+"""`btfeeds fetch`: what may be written, and what is shown. That it fetches is tested end to end (tests/e2e)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from btfeeds.cli import app
+from btfeeds.cli.fetch import _lines, _moment, _span
+from btfeeds.errors import ConfigError
+from btfeeds.fetching import Fetched, Wish
+from btfeeds.market import Symbol, Timeframe, TimeRange
+from btfeeds.warehouse.gapreport import Cause, Gap, GapReport
+
+M = 60_000
+NOON = 1_709_294_400_000
+SPAN = TimeRange(NOON, NOON + 100 * M)
+WISH = Wish("auto", Symbol("BTC/USDT"), Timeframe.parse("1m"), SPAN)
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [("2024-03-01T12:00Z", NOON), ("1709294400000", NOON), ("2h", NOON - 120 * M), ("1d", NOON - 1_440 * M)],
+)
+def test_an_instant_may_be_written_as_a_time_before_now(text: str, ms: int) -> None:
+    assert _moment(text, NOON) == ms
+
+
+def test_the_end_is_now_at_the_latest() -> None:
+    assert _span("2024-03-01T11:00Z", None, NOON) == TimeRange(NOON - 60 * M, NOON)
+    assert _span("2024-03-01T11:00Z", "2030-01-01", NOON) == TimeRange(NOON - 60 * M, NOON)
+    assert _span("2024-03-01T11:00Z", "2024-03-01T11:30Z", NOON) == TimeRange(NOON - 60 * M, NOON - 30 * M)
+
+
+@pytest.mark.parametrize(("start", "end"), [(None, None), ("2024-03-01", "2024-02-01"), ("2030-01-01", None)])
+def test_no_time_is_refused(start: str | None, end: str | None) -> None:
+    with pytest.raises(ConfigError):
+        _span(start, end, NOON)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["bitbucket", "BTC/USDT", "1m", "--from", "2024-01-01"], "There is no venue 'bitbucket'."),
+        (["binance", "BTC/USDT", "1x", "--from", "2024-01-01"], "'1x' is not a timeframe."),
+        (["binance", "BTC/USDT", "1m"], "There is no --from."),
+        (["binance", "BTC/USDT", "1m", "--from", "soon"], "'soon' is not a time."),
+        (["binance", "BTC/USDT", "1m", "--from", "2024-01-01", "--larger", "1s"], "Bars of 1s cannot be made"),
+        (["auto", "AAPL", "1m", "--from", "2024-01-01", "--rules", "AAPL=massive"], "Nobody can be asked for AAPL"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_asked(
+    args: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app._run(["fetch", *args, "--warehouse", str(tmp_path / "bars")]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(said)
+    assert (len(told.err.splitlines()), told.out) == (3, "")
+
+
+def test_without_a_warehouse_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app._run(["fetch", "binance", "BTC/USDT", "1m", "--from", "2024-01-01"]) == 2
+    assert capsys.readouterr().err.startswith("No warehouse is named.")
+
+
+def test_people_read_what_it_came_to() -> None:
+    result = Fetched(WISH, pages=2, bars=90, seconds=1.5, larger={"5m": 18}, missing=[TimeRange(NOON, NOON + M)])
+    result.origin = [(SPAN, "binance")]
+    gaps = (
+        Gap(TimeRange(NOON + 20 * M, NOON + 26 * M), 6, Cause.SOURCE),
+        Gap(TimeRange(NOON + 50 * M, NOON + 54 * M), 4, Cause.NO_TRADE),
+    )
+    result.gaps = GapReport(SPAN, 90, gaps)
+    assert list(_lines(result)) == [
+        "auto BTC/USDT 1m: 90 bars in 2 pages, 60 bars/s",
+        "  2024-03-01T12:00:00Z .. 2024-03-01T13:40:00Z is binance's",
+        "  90 bars are there, 4 without trades, 6 the source does not have",
+        "  the longest gap of the source: 6 bars from 2024-03-01T12:20:00Z",
+        "  18 bars of 5m made",
+        "  still missing: 2024-03-01T12:00:00Z .. 2024-03-01T12:01:00Z",
+    ]
+    assert next(iter(_lines(Fetched(WISH)))) == "auto BTC/USDT 1m: everything was there"

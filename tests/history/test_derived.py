@@ -1,0 +1,97 @@
+"""Larger bars of a warehouse, made of its minutes, and only the ones that have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from btfeeds.history.derived import Derived
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.warehouse import Warehouse
+from tests.history.venue import NOON, M
+
+SYMBOL = Symbol("BTC/USDT")
+MINUTES = Subscription("binance", SYMBOL, Timeframe.parse("1m"))
+FIVES = Subscription("binance", SYMBOL, Timeframe.parse("5m"))
+HOURS = Subscription("binance", SYMBOL, Timeframe.parse("1h"))
+
+
+def span(start: int, end: int) -> TimeRange:
+    """Minutes from noon."""
+    return TimeRange(NOON + start * M, NOON + end * M)
+
+
+def bar(minute: int, price: float = 1.0, volume: float = 1.0) -> Bar:
+    return Bar(NOON + minute * M, price, price, price, price, volume)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    with Warehouse(tmp_path / "bars") as made:
+        yield made
+
+
+def fill(warehouse: Warehouse, start: int, end: int, leave_out: tuple[int, ...] = ()) -> None:
+    bars = [bar(minute) for minute in range(start, end) if minute not in leave_out]
+    warehouse.add(MINUTES, bars, provider="binance", span=span(start, end))
+
+
+def volumes(warehouse: Warehouse, series: Subscription = FIVES) -> list[tuple[int, float]]:
+    return [((bar.open_time - NOON) // M, bar.volume) for bar in warehouse.bars(series, span(-100, 100_000))]
+
+
+def test_a_larger_bar_is_made_where_all_of_its_minutes_were_asked_for(warehouse: Warehouse) -> None:
+    fill(warehouse, 3, 18, leave_out=(7,))  # nobody traded then
+    assert Derived(warehouse).make(FIVES, [span(0, 20)]) == 2
+    assert volumes(warehouse) == [(5, 4.0), (10, 5.0)]
+    assert warehouse.missing(FIVES, span(0, 20)) == [span(0, 5), span(15, 20)]
+
+
+def test_a_time_without_any_trade_is_answered_without_a_bar(warehouse: Warehouse) -> None:
+    warehouse.add(MINUTES, [bar(0)], provider="binance", span=span(0, 10))
+    Derived(warehouse).make(FIVES, [span(0, 10)])
+    assert volumes(warehouse) == [(0, 1.0)]
+    assert warehouse.missing(FIVES, span(0, 10)) == []
+
+
+def test_what_the_provider_gave_itself_is_not_made_again(warehouse: Warehouse) -> None:
+    fill(warehouse, 0, 15)
+    warehouse.add(FIVES, [bar(5, volume=77.0)], provider="binance", span=span(5, 10))
+    made = Derived(warehouse)
+    assert made.make(FIVES, [span(0, 15)]) == 2
+    made.follow(MINUTES, [span(0, 15)], [FIVES.timeframe])
+    assert volumes(warehouse) == [(0, 5.0), (5, 77.0), (10, 5.0)]
+
+
+def test_only_larger_bars_that_new_minutes_touch_are_made(warehouse: Warehouse) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 8)
+    assert made.follow(MINUTES, [span(0, 8)], [FIVES.timeframe]) == 1
+    fill(warehouse, 8, 61)
+    assert made.follow(MINUTES, [span(8, 61)], [HOURS.timeframe]) == 11 + 1  # the fives are followed from now on
+    assert [minute for minute, _ in volumes(warehouse)] == list(range(0, 60, 5))
+    assert volumes(warehouse, HOURS) == [(0, 60.0)]
+
+
+def test_a_corrected_minute_corrects_what_stands_on_it(warehouse: Warehouse) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 10)
+    made.follow(MINUTES, [span(0, 10)], [FIVES.timeframe])
+    warehouse.revise(MINUTES, bar(7, volume=3.0), provider="binance")
+    made.follow(MINUTES, [span(7, 8)])
+    assert volumes(warehouse) == [(0, 5.0), (5, 7.0)]
+    assert [(one.before.volume, one.by) for one in warehouse.revisions(FIVES)] == [(5.0, "binance 1m")]
+
+
+def test_bars_that_do_not_consist_of_minutes_are_not_made(warehouse: Warehouse) -> None:
+    fill(warehouse, 0, 10)
+    made = Derived(warehouse)
+    assert made.make(Subscription("binance", SYMBOL, Timeframe.parse("1s")), [span(0, 10)]) == 0
+    assert made.make(MINUTES, [span(0, 20)]) == 0
+    assert made.follow(FIVES, [span(0, 10)], [HOURS.timeframe]) == 0
+
+
+def test_a_series_without_minutes_gives_nothing(warehouse: Warehouse) -> None:
+    assert Derived(warehouse).make(HOURS, [span(0, 60)]) == 0

@@ -1,0 +1,275 @@
+"""A warehouse between a provider and who asks: asked once, never again; nothing taken for answered that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from btfeeds import monitor
+from btfeeds.errors import HistoryIncomplete, NetworkError, VenueUnavailable, WarehouseDamaged, WarehouseUnwritable
+from btfeeds.history.outage import Outage
+from btfeeds.history.paging import Page
+from btfeeds.history.reliability import Reliability
+from btfeeds.history.stored import StoredHistory, certain, joined, pieces
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.warehouse import Warehouse
+from tests.history.venue import NOON, FakeVenue, M, Row
+
+MINUTE = Timeframe(1, "m")
+SERIES = Subscription("binance", Symbol("BTC/USDT"), MINUTE)
+
+
+def span(start: int, end: int) -> TimeRange:
+    """Minutes from noon."""
+    return TimeRange(NOON + start * M, NOON + end * M)
+
+
+def bar(minute: int, price: float = 1.0) -> Bar:
+    return Bar(NOON + minute * M, price, price, price, price, 1.0)
+
+
+def minutes(pages: Iterator[Page]) -> list[int]:
+    return [(bar.open_time - NOON) // M for page in pages for bar in page.bars]
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    with Warehouse(tmp_path / "bars") as made:
+        yield made
+
+
+def history(venue: FakeVenue, warehouse: Warehouse | None, **options: Any) -> StoredHistory:
+    return StoredHistory(venue.downloader(), warehouse, venue.clock, **options)
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def test_a_span_is_cut_into_what_is_there_and_what_is_not() -> None:
+    assert list(pieces(span(0, 10), [span(2, 4), span(8, 10)])) == [
+        (span(0, 2), True), (span(2, 4), False), (span(4, 8), True), (span(8, 10), False),
+    ]  # fmt: skip
+    assert list(pieces(span(0, 10), [])) == [(span(0, 10), True)]
+    assert list(pieces(span(0, 10), [span(0, 10)])) == [(span(0, 10), False)]
+
+
+def test_neighbours_that_fit_into_one_request_are_asked_for_in_one() -> None:
+    assert joined([span(0, 2), span(4, 6), span(90, 95)], MINUTE, 10) == [span(0, 6), span(90, 95)]
+    assert joined([span(0, 2), span(4, 11)], MINUTE, 10) == [span(0, 2), span(4, 11)]
+    assert joined([span(0, 50), span(50, 90)], MINUTE, 10) == [span(0, 50), span(50, 90)]
+
+
+def test_a_bar_that_is_there_is_final_and_one_that_is_not_may_be_late() -> None:
+    now = NOON + 10 * M + 5_000
+    full = Page(span(0, 10), [bar(minute) for minute in range(10)])
+    lagging = Page(span(0, 10), [bar(minute) for minute in range(8)])
+    nothing = Page(span(0, 10), [])
+    assert certain(full, MINUTE, 10_000, now) == span(0, 10)
+    assert certain(lagging, MINUTE, 10_000, now) == span(0, 9)  # what closed 5 s ago may still come
+    assert certain(nothing, MINUTE, 10_000, now) == span(0, 9)
+    assert certain(nothing, MINUTE, 600_000, now) == span(0, 0)
+
+
+def test_the_venues_clock_counts_where_it_says_what_time_it_is() -> None:
+    nothing = Page(span(0, 10), [], venue_time=NOON + 5 * M)
+    assert certain(nothing, MINUTE, 10_000, NOON + 60 * M) == span(0, 4)
+
+
+# --- asking once -----------------------------------------------------------------------------------------------------
+
+
+def test_what_was_asked_once_is_not_asked_again(warehouse: Warehouse) -> None:
+    venue = FakeVenue(2_500)
+    one = history(venue, warehouse)
+    first = one.bars("BTC/USDT", "1m", span(0, 2_500))
+    asked = len(venue.requests)
+    assert (len(first), asked) == (2_500, 3)
+    assert one.bars("BTC/USDT", "1m", span(0, 2_500)) == first
+    assert len(venue.requests) == asked
+
+
+def test_only_what_is_missing_is_asked_for(warehouse: Warehouse) -> None:
+    venue = FakeVenue(4_000)
+    one = history(venue, warehouse)
+    list(one.fill("BTC/USDT", "1m", span(1_200, 1_300)))
+    venue.requests.clear()
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 4_000))) == list(range(4_000))
+    starts = [(int(request["startTime"]) - NOON) // M for request in venue.requests]
+    assert starts == [0, 1_000, 1_300, 2_300, 3_300]
+
+
+def test_minutes_without_trades_are_an_answer_too(warehouse: Warehouse) -> None:
+    venue = FakeVenue(1_000)
+    venue.rows = [row for row in venue.rows if row[0] % (5 * M) == 0]
+    one = history(venue, warehouse)
+    assert len(one.bars("BTC/USDT", "1m", span(0, 900))) == 180
+    asked = len(venue.requests)
+    assert len(one.bars("BTC/USDT", "1m", span(0, 900))) == 180
+    assert len(venue.requests) == asked
+    assert one.missing("BTC/USDT", "1m", span(0, 900)) == []
+
+
+def test_a_download_that_broke_off_goes_on_behind_its_last_page(warehouse: Warehouse) -> None:
+    venue = FakeVenue(5_000)
+    pages = history(venue, warehouse).fill("BTC/USDT", "1m", span(0, 5_000))
+    next(pages)
+    next(pages)
+    pages.close()
+    asked = [request["startTime"] for request in venue.requests]
+    venue.requests.clear()
+    list(history(venue, warehouse).fill("BTC/USDT", "1m", span(0, 5_000)))
+    again = [request["startTime"] for request in venue.requests]
+    assert set(asked) & set(again) == set()
+    assert len(warehouse.bars(SERIES, span(0, 5_000))) == 5_000
+
+
+def test_fill_gives_only_what_was_asked_for(warehouse: Warehouse) -> None:
+    venue = FakeVenue(30)
+    one = history(venue, warehouse)
+    assert minutes(one.fill("BTC/USDT", "1m", span(0, 10))) == list(range(10))
+    assert minutes(one.fill("BTC/USDT", "1m", span(0, 20))) == list(range(10, 20))
+
+
+def test_a_minute_that_history_does_not_show_yet_is_asked_for_again(warehouse: Warehouse) -> None:
+    venue = FakeVenue(10, now=NOON + 10 * M + 2_000)
+    late = venue.rows.pop()
+    one = history(venue, warehouse)
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 10))) == list(range(9))
+    venue.rows.append(late)
+    venue.clock.set(NOON + 11 * M)
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 10))) == list(range(10))
+
+
+def test_without_a_warehouse_everything_is_asked_for() -> None:
+    venue = FakeVenue(10)
+    one = history(venue, None)
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 10))) == list(range(10))
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 10))) == list(range(10))
+    assert len(venue.requests) == 2
+
+
+def test_who_gave_the_bars_is_kept_with_them(warehouse: Warehouse) -> None:
+    venue = FakeVenue(10)
+    list(history(venue, warehouse).fill("BTC/USDT", "1m", span(0, 10)))
+    assert [(where, origin.provider) for where, origin in warehouse.origin(SERIES, span(0, 10))] == [
+        (span(0, 10), "binance")
+    ]
+
+
+def test_bars_that_cannot_be_bars_are_named_and_what_follows_is_had(warehouse: Warehouse) -> None:
+    def spoilt(params: dict[str, str], rows: list[Row]) -> list[Row]:
+        return [[*row[:2], "1", *row[3:]] if row[0] == NOON + 3 * M else row for row in rows]
+
+    venue = FakeVenue(2_500, change=spoilt)
+    one = history(venue, warehouse)
+    list(one.fill("BTC/USDT", "1m", span(5, 10)))
+    with pytest.raises(HistoryIncomplete) as told:
+        list(one.fill("BTC/USDT", "1m", span(0, 2_500)))
+    assert told.value.missing == ((NOON + 3 * M, NOON + 4 * M),)
+    assert warehouse.missing(SERIES, span(0, 2_500)) == [span(3, 4)]
+
+
+# --- trouble ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_file_is_asked_for_again(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = FakeVenue(30)
+    one = history(venue, warehouse)
+    list(one.fill("BTC/USDT", "1m", span(0, 30)))
+    venue.requests.clear()
+    read = warehouse.bars
+    damaged = [True]
+
+    def torn(subscription: Subscription, piece: TimeRange) -> list[Bar]:
+        if damaged.pop() if damaged else False:
+            warehouse.forget(subscription, span(0, 20))  # as a file in quarantine leaves the coverage
+            raise WarehouseDamaged("It was torn.", spans=((NOON, NOON + 20 * M),))
+        return read(subscription, piece)
+
+    monkeypatch.setattr(warehouse, "bars", torn)
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 30))) == list(range(30))
+    assert [(int(request["startTime"]) - NOON) // M for request in venue.requests] == [0]
+
+
+def test_what_is_thrown_out_while_it_is_read_is_asked_for_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = FakeVenue(30)
+    one = history(venue, warehouse)
+    list(one.fill("BTC/USDT", "1m", span(0, 30)))
+    read = warehouse.bars
+    evicted = [True]
+
+    def late(subscription: Subscription, piece: TimeRange) -> list[Bar]:
+        if evicted.pop() if evicted else False:
+            warehouse.forget(subscription, span(0, 30))
+        return read(subscription, piece)
+
+    monkeypatch.setattr(warehouse, "bars", late)
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 30))) == list(range(30))
+
+
+def _full(*_: Any, **__: Any) -> Any:
+    raise WarehouseUnwritable("The disk is full.")
+
+
+def test_a_download_ends_when_its_pages_cannot_be_kept(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse, "add", _full)
+    with pytest.raises(WarehouseUnwritable):
+        list(history(FakeVenue(10), warehouse).fill("BTC/USDT", "1m", span(0, 10)))
+
+
+@pytest.mark.parametrize("broken", ["add", "bars", "missing"])
+def test_a_feed_goes_on_without_a_warehouse_that_fails(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    venue = FakeVenue(10)
+    list(history(venue, warehouse).fill("BTC/USDT", "1m", span(0, 5)))
+    monkeypatch.setattr(warehouse, broken, _full)
+    counts = monitor.Counts()
+    monitor.add(counts)
+    try:
+        one = history(venue, warehouse, outage=Outage())
+        assert minutes(one.pages("BTC/USDT", "1m", span(0, 10))) == list(range(10))
+    finally:
+        monitor.remove(counts)
+    assert counts["WarehouseOut"] == 1
+
+
+def test_how_the_provider_answers_is_remembered(warehouse: Warehouse) -> None:
+    def down(params: dict[str, str], rows: list[Row]) -> Any:
+        return httpx2.Response(503) if int(params["startTime"]) >= NOON + 1_000 * M else rows
+
+    venue = FakeVenue(2_500, change=down)
+    standings = Reliability(venue.clock)
+    with pytest.raises(VenueUnavailable):
+        list(history(venue, warehouse, reliability=standings).fill("BTC/USDT", "1m", span(0, 2_500)))
+    assert (standings.standings()["binance"].asked, standings.standings()["binance"].failed) == (2, 1)
+
+
+def test_a_download_that_was_given_up_says_nothing_about_the_provider(warehouse: Warehouse) -> None:
+    venue = FakeVenue(10)
+    standings = Reliability(venue.clock)
+    one = history(venue, warehouse, reliability=standings)
+    with pytest.raises(NetworkError):
+        list(one.pages("BTC/USDT", "1m", span(0, 10), cancelled=lambda: True))
+    assert standings.standings() == {}
+
+
+# --- larger bars -----------------------------------------------------------------------------------------------------
+
+
+def test_larger_bars_of_coins_are_made_of_the_minutes_that_are_there(warehouse: Warehouse) -> None:
+    venue = FakeVenue(125)
+    one = history(venue, warehouse)
+    list(one.fill("BTC/USDT", "1m", span(0, 125)))
+    venue.requests.clear()
+    [first, second] = one.bars("BTC/USDT", "1h", span(0, 120))
+    assert venue.requests == []
+    # the minute n opens at 100 + n, closes a whole higher, and has 1.5 of volume in 3 trades
+    assert first == Bar(NOON, 100.0, 161.0, 98.0, 160.0, 90.0, 180)
+    assert second.open_time == NOON + 60 * M

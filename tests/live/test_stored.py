@@ -1,0 +1,192 @@
+"""What a feed delivers flows into a warehouse, without the feed ever waiting for a disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btfeeds import monitor
+from btfeeds.clock import ManualClock
+from btfeeds.errors import ConfigError, WarehouseUnwritable
+from btfeeds.live import stored
+from btfeeds.live.items import Correction, Delivery, Gap, Notice
+from btfeeds.live.status import Status
+from btfeeds.live.stored import Stored, claim
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.warehouse import Added, Warehouse
+from tests.live.scripted import Bell
+from tests.live.toy import Toy
+
+M = 60_000
+NOON = 1_709_294_400_000
+CLOCK = ManualClock(NOON + 100 * M)
+SERIES = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+ALL = TimeRange(NOON, NOON + 1_000_000 * M)
+
+
+def bar(minute: int, price: float = 1.0) -> Bar:
+    return Bar(NOON + minute * M, price, price, price, price, 1.0)
+
+
+def live(minute: int, price: float = 1.0) -> Delivery:
+    return Delivery(bar(minute, price), "live")
+
+
+def minutes(warehouse: Warehouse) -> list[int]:
+    return [(bar.open_time - NOON) // M for bar in warehouse.bars(SERIES, ALL)]
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    with Warehouse(tmp_path / "bars") as made:
+        yield made
+
+
+@pytest.fixture
+def told() -> Iterator[list[monitor.Happening]]:
+    heard: list[monitor.Happening] = []
+    sink = monitor.add(heard.append)
+    yield heard
+    monitor.remove(sink)
+
+
+def share(warehouse: Any) -> Stored:
+    return claim(warehouse, Toy(), SERIES, CLOCK)
+
+
+def test_live_bars_are_kept_with_where_they_come_from(warehouse: Warehouse) -> None:
+    one = share(warehouse)
+    one.keep(live(1))
+    one.keep(live(2))
+    one.close()
+    assert minutes(warehouse) == [1, 2]
+    assert [origin.provider for _, origin in warehouse.origin(SERIES, ALL)] == ["toy live"]
+    assert warehouse.covered(SERIES, TimeRange(NOON, NOON + 10 * M)) == [TimeRange(NOON + M, NOON + 3 * M)]
+
+
+def test_what_is_not_the_streams_own_is_not_kept_again(warehouse: Warehouse) -> None:
+    one = share(warehouse)
+    for source in ("history", "backfill", "filled"):
+        one.keep(Delivery(bar(1), source))
+    one.keep(Notice(Status.LIVE))
+    one.keep(Notice(Status.UNKNOWN, "gap", Gap(NOON, NOON + 5 * M, "history is not asked")))
+    one.close()
+    assert minutes(warehouse) == []
+    assert warehouse.missing(SERIES, TimeRange(NOON, NOON + 5 * M)) == [TimeRange(NOON, NOON + 5 * M)]
+
+
+def test_a_correction_becomes_a_revision(warehouse: Warehouse) -> None:
+    one = share(warehouse)
+    one.keep(live(1))
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(1), bar(1, 2.0))))
+    one.close()
+    assert warehouse.bars(SERIES, ALL) == [bar(1, 2.0)]
+    assert [revision.before for revision in warehouse.revisions(SERIES)] == [bar(1)]
+
+
+class Disk:
+    """Stands before a warehouse's `add`, which it can fail or hold up."""
+
+    def __init__(self, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        self.tries = 0
+        self.free = threading.Event()
+        self.free.set()
+        self.bell = Bell()
+        self._add = warehouse.add
+        monkeypatch.setattr(warehouse, "add", self.add)
+
+    def add(self, *args: Any, **options: Any) -> Added:
+        self.tries += 1
+        self.bell.ring()
+        assert self.free.wait(10)
+        if self.full:
+            raise WarehouseUnwritable("The disk is full.", "Nothing was written.")
+        added = self._add(*args, **options)
+        self.bell.ring()
+        return added
+
+
+def test_a_disk_that_hangs_holds_nobody_up(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(warehouse, monkeypatch)
+    disk.free.clear()
+    one = share(warehouse)
+    for minute in range(50):
+        one.keep(live(minute))  # on this thread: it would never return
+    disk.free.set()
+    one.close()
+    assert minutes(warehouse) == list(range(50))
+
+
+def test_a_full_disk_is_told_once_and_nothing_is_lost_when_it_has_room_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, told: list[monitor.Happening]
+) -> None:
+    monkeypatch.setattr(stored, "_RETRY_S", 0.01)
+    disk = Disk(warehouse, monkeypatch)
+    disk.full = True
+    one = share(warehouse)
+    one.keep(live(1))
+    disk.bell.until(lambda: disk.tries >= 3)
+    one.keep(live(2))
+    disk.full = False
+    disk.bell.until(lambda: minutes(warehouse) == [1, 2])
+    one.close()
+    assert [type(one).__name__ for one in told] == ["WarehouseOut", "WarehouseBack"]
+
+
+def test_when_too_many_wait_the_oldest_are_let_go_and_stay_uncovered(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_WAITING", 3)
+    disk = Disk(warehouse, monkeypatch)
+    disk.free.clear()
+    one = share(warehouse)
+    one.keep(live(0))
+    disk.bell.until(lambda: disk.tries == 1)  # the first one is being written
+    for minute in range(1, 6):
+        one.keep(live(minute))
+    disk.free.set()
+    one.close()
+    assert minutes(warehouse) == [0, 3, 4, 5]
+    span = TimeRange(NOON, NOON + 6 * M)
+    assert warehouse.missing(SERIES, span) == [TimeRange(NOON + M, NOON + 3 * M)]
+
+
+def test_feeds_of_one_folder_share_a_thread_and_the_last_one_closes_it(tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    one, other = share(folder), share(str(folder))
+    assert [thread.name for thread in threading.enumerate()].count("btfeeds-warehouse") == 1
+    one.close()
+    other.keep(live(1))
+    other.close()
+    other.keep(live(2))  # the feed has left
+    assert "btfeeds-warehouse" not in [thread.name for thread in threading.enumerate()]
+    with Warehouse(folder) as warehouse:
+        assert minutes(warehouse) == [1]
+
+
+def test_a_warehouse_that_was_handed_in_stays_open(warehouse: Warehouse) -> None:
+    share(warehouse).close()
+    assert warehouse.series() == []
+
+
+def test_the_settings_can_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="No warehouse is named"):
+        share(True)
+    monkeypatch.setenv("BTFEEDS_WAREHOUSE", str(tmp_path / "kept"))
+    share(True).close()
+    assert (tmp_path / "kept").is_dir()
+
+
+def test_a_corrected_minute_corrects_the_larger_bars_made_of_it(warehouse: Warehouse) -> None:
+    fives = Subscription("toy", SERIES.symbol, Timeframe.parse("5m"))
+    warehouse.add(SERIES, [bar(n) for n in range(5)], provider="toy", span=TimeRange(NOON, NOON + 5 * M))
+    warehouse.add(fives, [Bar(NOON, 1.0, 1.0, 1.0, 1.0, 5.0)], provider="toy 1m")
+    one = share(warehouse)
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(3), bar(3, 2.0))))
+    one.close()
+    assert warehouse.bars(fives, ALL) == [Bar(NOON, 1.0, 2.0, 1.0, 1.0, 5.0)]

@@ -1,0 +1,229 @@
+"""Any bar, one way: the warehouse first, then who can give what is missing, and nothing silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from btfeeds import monitor, venues
+from btfeeds.errors import Banned, ConfigError, HistoryIncomplete, VenueError
+from btfeeds.manager import DataManager
+from btfeeds.market import TimeRange
+from btfeeds.warehouse import Warehouse
+from tests.history.venue import NOON, Change, FakeVenue, M, Row
+
+BTC = "BTC/USDT"
+
+
+def span(start: int, end: int) -> TimeRange:
+    """Minutes from noon."""
+    return TimeRange(NOON + start * M, NOON + end * M)
+
+
+class World:
+    """Stand-ins by the provider's name, and a manager that asks them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.venues: dict[str, FakeVenue] = {}
+        self.warehouse = Warehouse(folder)
+        self.told: list[monitor.Happening] = []
+
+    def venue(self, name: str, minutes: int = 2_500, change: Change | None = None) -> FakeVenue:
+        self.venues[name] = FakeVenue(minutes, change=change)
+        return self.venues[name]
+
+    def manager(self, *, kept: bool = True) -> DataManager:
+        """It asks the stand-ins in the order in which they were made. All speak Binance's dialect."""
+        rules = f"crypto={','.join(self.venues)}"
+        clock = next(iter(self.venues.values())).clock
+        return DataManager(
+            self.warehouse if kept else None, rules=rules, clock=clock,
+            create=lambda name: self.venues[name].downloader(venues.provider(name)),
+        )  # fmt: skip
+
+    @property
+    def changes(self) -> list[monitor.ProviderChanged]:
+        return [one for one in self.told if isinstance(one, monitor.ProviderChanged)]
+
+    def asked(self, name: str) -> list[int]:
+        return [(int(request["startTime"]) - NOON) // M for request in self.venues[name].requests]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path / "bars")
+    sink = monitor.add(made.told.append)
+    yield made
+    monitor.remove(sink)
+    made.warehouse.close()
+
+
+def down_from(minute: int, status: int = 503) -> Change:
+    def change(params: dict[str, str], rows: list[Row]) -> Any:
+        return httpx2.Response(status) if int(params["startTime"]) >= NOON + minute * M else rows
+
+    return change
+
+
+def given(pages: Iterator[Any]) -> list[tuple[str, int, int]]:
+    """Who gave which minutes."""
+    return [(had.provider, (had.page.span.start - NOON) // M, (had.page.span.end - NOON) // M) for had in pages]
+
+
+def test_fetching_again_what_is_there_asks_nobody(world: World) -> None:
+    venue = world.venue("binance")
+    with world.manager() as manager:
+        first = manager.download(BTC, "1m", NOON, NOON + 2_500 * M)
+        asked = len(venue.requests)
+        again = manager.download(BTC, "1m", NOON, NOON + 2_500 * M)
+    assert (len(first), asked, len(venue.requests)) == (2_500, 3, 3)
+    assert again.equals(first)
+    assert again.attrs["origin"] == ((NOON, NOON + 2_500 * M, "binance"),)
+
+
+def test_the_next_process_asks_nobody_either(world: World) -> None:
+    venue = world.venue("binance")
+    with world.manager() as manager:
+        list(manager.fill("binance", BTC, "1m", span(0, 2_500)))
+    asked = len(venue.requests)
+    with world.manager() as manager:
+        assert manager.missing("auto", BTC, "1m", span(0, 2_500)) == []
+        assert list(manager.fill("auto", BTC, "1m", span(0, 2_500))) == []
+    assert len(venue.requests) == asked
+
+
+def test_who_fails_is_followed_by_the_next_and_that_is_told(world: World) -> None:
+    world.venue("binance", change=down_from(1_000))
+    world.venue("binanceus")
+    with world.manager() as manager:
+        frame = manager.download(BTC, "1m", NOON, NOON + 2_500 * M)
+    assert len(frame) == 2_500
+    assert frame.attrs["origin"] == (
+        (NOON, NOON + 1_000 * M, "binance"), (NOON + 1_000 * M, NOON + 2_500 * M, "binanceus"),
+    )  # fmt: skip
+    [change] = world.changes
+    assert (change.venue, change.to, change.start, change.feed) == (
+        "binance", "binanceus", NOON + 1_000 * M, "BTC/USDT 1m",
+    )  # fmt: skip
+    assert "503" in change.reason
+
+
+def test_the_bars_of_each_are_kept_apart(world: World) -> None:
+    world.venue("binance", change=down_from(1_000))
+    world.venue("binanceus")
+    with world.manager() as manager:
+        manager.download(BTC, "1m", NOON, NOON + 2_500 * M)
+    assert [(str(one.subscription), one.rows) for one in world.warehouse.series()] == [
+        ("binance BTC/USDT 1m", 1_000), ("binanceus BTC/USDT 1m", 1_500),
+    ]  # fmt: skip
+
+
+def test_bars_on_disk_count_whichever_candidate_gave_them(world: World) -> None:
+    world.venue("binance")
+    world.venue("binanceus")
+    with world.manager() as manager:
+        list(manager.fill("binanceus", BTC, "1m", span(100, 200)))
+        world.venues["binanceus"].requests.clear()
+        assert given(manager.pages("auto", BTC, "1m", span(0, 300))) == [
+            ("binance", 0, 100), ("binanceus", 100, 200), ("binance", 200, 300),
+        ]  # fmt: skip
+    assert (world.asked("binance"), world.asked("binanceus")) == ([0, 200], [])
+
+
+def test_a_provider_that_was_named_is_not_replaced(world: World) -> None:
+    world.venue("binance", change=down_from(0))
+    world.venue("binanceus")
+    with world.manager() as manager, pytest.raises(VenueError):
+        list(manager.fill("binance", BTC, "1m", span(0, 10)))
+    assert world.asked("binanceus") == []
+
+
+def test_the_only_provider_is_asked_again_a_few_times(world: World) -> None:
+    failures = [1] * 12  # each question is repeated five times by the door to HTTP
+
+    def shaky(params: dict[str, str], rows: list[Row]) -> Any:
+        return httpx2.Response(503) if failures and failures.pop() else rows
+
+    world.venue("binance", change=shaky)
+    with world.manager() as manager:
+        assert len(manager.download(BTC, "1m", NOON, NOON + 10 * M, provider="binance")) == 10
+
+
+def test_a_ban_is_not_argued_with(world: World) -> None:
+    world.venue("binance", change=lambda *_: httpx2.Response(418, headers={"Retry-After": "7200"}))
+    with world.manager() as manager, pytest.raises(Banned):
+        list(manager.fill("binance", BTC, "1m", span(0, 10)))
+    assert world.asked("binance") == [0]
+
+
+def test_when_all_fail_the_last_error_is_told(world: World) -> None:
+    world.venue("binance", change=down_from(0))
+    world.venue("binanceus", change=down_from(5, 451))
+    with world.manager() as manager, pytest.raises(VenueError, match="451"):
+        manager.download(BTC, "1m", NOON + 5 * M, NOON + 10 * M)
+    assert [(one.venue, one.to) for one in world.changes] == [("binance", "binanceus")]
+
+
+def test_who_failed_is_asked_last_the_next_time(world: World) -> None:
+    world.venue("binance", change=down_from(0))
+    world.venue("binanceus")
+    with world.manager() as manager:
+        manager.download(BTC, "1m", NOON, NOON + 10 * M)
+        assert manager.candidates("auto", BTC, "1m") == ["binanceus", "binance"]
+
+
+def test_a_partial_answer_names_what_is_missing(world: World) -> None:
+    world.venue("binance", change=down_from(1_000))
+    with world.manager() as manager:
+        frame = manager.download(BTC, "1m", NOON, NOON + 2_500 * M, provider="binance", partial=True)
+    assert len(frame) == 1_000
+    assert frame.attrs["missing"] == ((NOON + 1_000 * M, NOON + 2_500 * M),)
+
+
+def test_single_bars_that_cannot_be_had_are_named_at_the_end(world: World) -> None:
+    def spoilt(params: dict[str, str], rows: list[Row]) -> list[Row]:
+        return [[*row[:2], "1", *row[3:]] if row[0] == NOON + 3 * M else row for row in rows]
+
+    world.venue("binance", change=spoilt)
+    with world.manager() as manager:
+        with pytest.raises(HistoryIncomplete) as told:
+            list(manager.fill("binance", BTC, "1m", span(0, 2_500)))
+        assert told.value.missing == ((NOON + 3 * M, NOON + 4 * M),)
+        assert manager.missing("binance", BTC, "1m", span(0, 2_500)) == [span(3, 4)]
+
+
+def test_without_a_warehouse_bars_are_had_all_the_same(world: World) -> None:
+    world.venue("binance")
+    with world.manager(kept=False) as manager:
+        assert len(manager.download(BTC, "1m", NOON, NOON + 10 * M)) == 10
+    assert world.warehouse.series() == []
+
+
+def test_larger_bars_of_minutes_on_disk_ask_nobody(world: World) -> None:
+    venue = world.venue("binance")
+    with world.manager() as manager:
+        list(manager.fill("binance", BTC, "1m", span(0, 240)))
+        venue.requests.clear()
+        frame = manager.download(BTC, "1h", NOON, NOON + 240 * M)
+    assert (len(frame), venue.requests) == (4, [])
+    assert frame["volume"].tolist() == [90.0, 90.0, 90.0, 90.0]  # 60 minutes of 1.5
+
+
+def test_no_time_is_refused(world: World) -> None:
+    world.venue("binance")
+    with world.manager() as manager, pytest.raises(ConfigError, match="there is no time"):
+        manager.download(BTC, "1m", NOON, NOON)
+
+
+def test_the_folder_of_the_settings_is_opened_and_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BTFEEDS_WAREHOUSE", str(tmp_path / "kept"))
+    with DataManager() as manager:
+        assert manager.warehouse is not None
+        assert manager.warehouse.root == tmp_path / "kept"
+    monkeypatch.delenv("BTFEEDS_WAREHOUSE")
+    with DataManager() as manager:
+        assert manager.warehouse is None
