@@ -12,7 +12,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from benchmarks import frames, history, idle, latency, memory, recovery
+from benchmarks import frames, history, idle, latency, memory, recovery, warehouse
 from benchmarks.figures import Figure
 from btfeeds.cli.output import console
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
     "frames": frames.measure,
     "memory": memory.measure,
     "recovery": recovery.measure,
+    "warehouse": warehouse.measure,
 }
 
 
@@ -31,7 +32,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 @click.option("--quick", is_flag=True, help="Only see whether everything runs: the figures mean nothing.")
 def main(names: tuple[str, ...], as_json: bool, quick: bool) -> None:
-    """Measure btfeeds against peers in the same run. Takes two to three minutes."""
+    """Measure btfeeds against peers in the same run. Takes three to five minutes."""
     logging.disable(logging.WARNING)  # the benchmarks push bars with holes between them, and each is a line
     figures: list[Figure] = []
     try:

@@ -53,7 +53,7 @@ class PushedFeed(BaseLiveDataFeed):
     def make_stream(self, start: int | None, until: int | None) -> PushedStream:
         venue = Sparse()
         subscription = Subscription(venue.name, Symbol(self._name), _ONE_MINUTE)
-        self.pushed = PushedStream(venue, subscription, clock=self._clock, start=start, backfill=False)
+        self.pushed = PushedStream(venue, subscription, clock=self._feed_clock, start=start, backfill=False)
         return self.pushed
 
     def push(self, bar: Bar) -> None:

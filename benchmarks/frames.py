@@ -52,7 +52,7 @@ def _ours(url: str, minutes: int) -> float:
     """Frames per second of this process' CPU."""
     clock = SystemClock()
     dialect = Binance(stream_url=url, rest_url="http://127.0.0.1:9")
-    hub = Hub(dialect, clock, Backfill(Downloader(dialect, clock=clock), clock), ConnectionPolicy())
+    hub = Hub(dialect, clock, Backfill(Downloader(dialect, clock=clock)), ConnectionPolicy())
     wanted = minutes * len(venue.SYMBOLS)
     wake = threading.Event()
     rings = []

@@ -18,6 +18,7 @@ import btfeeds.live as _live
 
 if TYPE_CHECKING:
     from btfeeds import errors, settings, simulator
+    from btfeeds.cerebro.historyfeed import HistoryFeed
     from btfeeds.feeds import (
         BaseLiveDataFeed,
         BinanceFuturesLiveDataFeed,
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
         BinanceUSLiveDataFeed,
     )
     from btfeeds.history.downloader import DataDownloaderFactory
+    from btfeeds.manager import DataManager
     from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+    from btfeeds.warehouse import Warehouse
 
 __version__ = "0.1.0"
 
@@ -36,11 +39,14 @@ __all__ = [
     "BinanceLiveDataFeed",
     "BinanceUSLiveDataFeed",
     "DataDownloaderFactory",
+    "DataManager",
+    "HistoryFeed",
     "Subscription",
     "Symbol",
     "TimeRange",
     "Timeframe",
     "Trade",
+    "Warehouse",
     "errors",
     "live",
     "settings",
@@ -48,8 +54,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "btfeeds.cerebro.historyfeed": ("HistoryFeed",),
     "btfeeds.history.downloader": ("DataDownloaderFactory",),
+    "btfeeds.manager": ("DataManager",),
     "btfeeds.market": ("Bar", "Subscription", "Symbol", "TimeRange", "Timeframe", "Trade"),
+    "btfeeds.warehouse": ("Warehouse",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

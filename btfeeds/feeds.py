@@ -110,7 +110,7 @@ class BaseLiveDataFeed(WantedBars):
         self._span: tuple[int | None, int] = (None, 0)
         self._over = self._exhausted = False
         self._settled = 0
-        self._clock: Clock = self.p.clock or SystemClock()
+        self._feed_clock: Clock = self.p.clock or SystemClock()
         self.error: BtfeedsError | None = None
         self.summary: Any = None
         framed = isinstance(self.p.dataname, pd.DataFrame)
@@ -158,7 +158,7 @@ class BaseLiveDataFeed(WantedBars):
         self._claim()
         self._inner = self.p.backfill_from
         if self._inner is None:
-            self._open(self._start_ms(self._clock.now()))
+            self._open(self._start_ms(self._feed_clock.now()))
         else:
             self._inner.setenvironment(self._env)
             self._inner._start()
@@ -187,7 +187,9 @@ class BaseLiveDataFeed(WantedBars):
             self._start_asked = start
         stream = self.make_stream(start, self._until_ms())
         self._wake = wake_of(self._env)
-        self._seat = Seat(stream, self._base, self._clock, round(self.p.align * 1000))
+        venue, align = self._venue(), round(self.p.align * 1000)
+        turn = 60_000 / venue.limits.weight_per_minute
+        self._seat = Seat(stream, self._base, self._feed_clock, align, host=venue.name, turn_ms=turn)
         self._wake.join(self._seat)
         self._finalizer = weakref.finalize(self, stream.close)
         stream.open(self._wake.push)
@@ -202,7 +204,7 @@ class BaseLiveDataFeed(WantedBars):
         stream: Source = Stream(
             venue,
             subscription,
-            clock=self._clock,
+            clock=self._feed_clock,
             start=start,
             until=until,
             gaps=self.p.gaps,
@@ -337,7 +339,7 @@ class BaseLiveDataFeed(WantedBars):
             self._last_open = self._base.back(stamp, 1) if self.stamps_close else stamp
             return True
         self._inner = None
-        start = self._start_ms(self._clock.now())
+        start = self._start_ms(self._feed_clock.now())
         if self._last_open is not None:
             start = max(self._base.close(self._last_open), start or 0)
         self._open(start)
@@ -362,7 +364,7 @@ class BaseLiveDataFeed(WantedBars):
 
     def venue_time(self) -> int:
         """The venue's clock, as well as it is known (epoch ms)."""
-        return self._clock.now() if self._seat is None else self._seat.stream.now()
+        return self._feed_clock.now() if self._seat is None else self._seat.stream.now()
 
     @property
     def source(self) -> str:

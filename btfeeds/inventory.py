@@ -22,7 +22,7 @@ from btfeeds.warehouse.findings import Report
 from btfeeds.warehouse.gapreport import GapReport, report
 from btfeeds.warehouse.validation import validate
 
-_PIECE = 200_000  # bars
+_PIECE = 50_000  # bars
 _DAY_MS = 86_400_000
 # exchanges by the suffix of a symbol, where they have a calendar
 _EXCHANGES = {
@@ -57,13 +57,20 @@ def gaps(warehouse: Warehouse, series: Subscription, span: TimeRange, calendar: 
     times = [bars.open_time for bars in pieces(warehouse, series, span)]
     opens = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
     covered = warehouse.covered(series, span)
-    omitted = omits(series)
+    known = warehouse.get(series)
+    listed = known.first if known is not None and known.rows else 0
+
+    def by(calendar: str) -> GapReport:
+        return report(
+            opens, series.timeframe, span, covered, calendar=calendar, omits=omits(series), listed=listed
+        )
+
     try:
-        return report(opens, series.timeframe, span, covered, calendar=calendar or fitting(series), omits=omitted)
+        return by(calendar or fitting(series))
     except MissingExtra:
         if calendar:
             raise
-        return report(opens, series.timeframe, span, covered, calendar="us", omits=omitted)
+        return by("us")
 
 
 def validated(warehouse: Warehouse, series: Subscription, span: TimeRange) -> Report:

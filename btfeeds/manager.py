@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from btfeeds import monitor, settings, venues
 from btfeeds.clock import Clock, SystemClock
-from btfeeds.errors import Banned, BtfeedsError, ConfigError, HistoryIncomplete
+from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete
 from btfeeds.history.downloader import DataDownloaderFactory, frame
 from btfeeds.history.paging import Gone, Page
 from btfeeds.history.progress import Progress, shown
@@ -275,7 +275,7 @@ class DataManager:
                     names.remove(name)
                     last, _ = self._turn(names, timeframe, at, piece.end)
                     _changed(name, last, symbol, timeframe, at, error.line())
-                elif error.fatal or isinstance(error, Banned) or failures >= _PATIENCE:
+                elif error.fatal or failures >= _PATIENCE:
                     raise
 
     def _turn(self, names: list[str], timeframe: Timeframe, at: int, end: int) -> tuple[str, int]:
@@ -309,6 +309,8 @@ def opened(warehouse: Warehouse | str | os.PathLike[str] | bool, clock: Clock) -
 
 def _note(origin: list[tuple[int, int, str]], had: Had) -> None:
     span = had.page.span
+    if not span:  # an answer that nothing has closed yet
+        return
     if origin and origin[-1][1] == span.start and origin[-1][2] == had.provider:
         origin[-1] = (origin[-1][0], span.end, had.provider)
     else:

@@ -77,6 +77,9 @@ class TimeRange:
         return f"{iso(self.start)} .. {iso(self.end)}"
 
 
+EMPTY = TimeRange(0, 0)
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Timeframe:
     """How long a bar lasts: a count and a unit (s, m, h, d, w, M). `Timeframe.parse("1m")`; 60m equals 1h."""

@@ -16,6 +16,7 @@ EXAMPLES = {
     "resample": ["5m at", "1h at", "1m: "],
     "status_words": ["CONNBROKEN after", "CONNECTED after", "LIVE after", "no time for orders"],
     "historical_backtest": ["bars, ", "trades, worth"],
+    "warehouse_backtest": ["fetched 300 bars", "fetched 0 bars", "1m: 300 bars", "5m: 60 bars", "trades, worth"],
     "stream_without_backtrader": ["DELAYED", "LIVE", "delivered=30"],
 }
 

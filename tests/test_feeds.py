@@ -346,6 +346,19 @@ def test_a_limit_order_is_not_filled_on_a_bar_that_was_over() -> None:
     assert filled == [(dt.datetime(2024, 3, 1, 12, 2), 99.0)]
 
 
+def test_an_indicator_may_begin_with_a_line_of_a_feed() -> None:
+    class Crossed(bt.Strategy):
+        def __init__(self) -> None:
+            self.cross = bt.ind.CrossOver(self.data.close, bt.ind.SMA(period=2))  # it asks whose line that is
+            self.values: list[float] = []
+
+        def next(self) -> None:
+            self.values.append(self.cross[0])
+
+    bars = [bar(NOON + n * MINUTE, price) for n, price in enumerate((5.0, 4.0, 3.0, 9.0, 9.0))]
+    assert run(feed(DELAYED, LIVE, *bars, END), strategy=Crossed).values == [0.0, 1.0, 0.0]
+
+
 # --- backtests -------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,10 +107,14 @@ def test_the_symbol_tells_the_calendar(symbol: str, timeframe: str, calendar: st
 def test_without_the_calendars_weekdays_have_to_do_unless_one_was_named(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str, year: int = 0) -> None:
-        raise MissingExtra("exchange_calendars", "calendars", "This")
+    real = inventory.report
 
-    monkeypatch.setattr("btfeeds.sessions.calendar", missing)
+    def missing(*args: Any, calendar: str, **facts: Any) -> Any:
+        if calendar == "XNYS":
+            raise MissingExtra("exchange_calendars", "calendars", "This")
+        return real(*args, calendar=calendar, **facts)
+
+    monkeypatch.setattr(inventory, "report", missing)
     one = series("yahoo", "AAPL", "1d")
     span = TimeRange(to_ms("2024-03-02"), to_ms("2024-03-05"))  # Saturday to Monday
     report = inventory.gaps(warehouse, one, span)

@@ -134,6 +134,20 @@ def test_bars_on_disk_count_whichever_candidate_gave_them(world: World) -> None:
     assert (world.asked("binance"), world.asked("binanceus")) == ([0, 200], [])
 
 
+def test_who_keeps_no_bars_of_that_time_is_asked_from_where_it_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.venue("binance", 3_000)
+    world.venue("binanceus", 3_000)
+    reach = NOON + 1_562 * M
+    with world.manager() as manager:
+        monkeypatch.setattr(manager.history("binance"), "reach", lambda _: reach)
+        assert given(manager.pages("auto", BTC, "1m", span(1_000, 3_000))) == [
+            ("binanceus", 1_000, 1_562), ("binance", 1_562, 2_562), ("binance", 2_562, 3_000),
+        ]  # fmt: skip
+    assert [(one.venue, one.to, one.start) for one in world.changes] == [("binanceus", "binance", reach)]
+
+
 def test_a_provider_that_was_named_is_not_replaced(world: World) -> None:
     world.venue("binance", change=down_from(0))
     world.venue("binanceus")

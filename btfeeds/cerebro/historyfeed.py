@@ -62,7 +62,7 @@ class HistoryFeed(WantedBars):
         self._span: tuple[int | None, int] = (None, 0)
         self._start_asked: int | None = None
         self._exhausted = False
-        self._clock: Clock = self.p.clock or SystemClock()
+        self._feed_clock: Clock = self.p.clock or SystemClock()
         options.settle_series(self.p, framed=False)
         options.check_missing(self.p)
         self.stamps_close = self.p.stamp == "close"
@@ -75,7 +75,7 @@ class HistoryFeed(WantedBars):
     def start(self) -> None:
         self._exhausted = False
         if self._downloaded is None:  # once, so that every run of an optimization has the same
-            with opened(self.p.warehouse, self._clock) as warehouse:
+            with opened(self.p.warehouse, self._feed_clock) as warehouse:
                 self._downloaded = self._read(warehouse)
         self._start_asked = self._span[0]
         self.p.dataname = self._downloaded
@@ -99,7 +99,7 @@ class HistoryFeed(WantedBars):
         span = self._wanted(warehouse, series)
         self._span = (span.start, span.end)
         if self.p.missing == "download":
-            with DataManager(warehouse, clock=self._clock) as manager:
+            with DataManager(warehouse, clock=self._feed_clock) as manager:
                 frame = manager.download(self._symbol, self._base, span.start, span.end, provider=venue)
         else:
             self._complete(warehouse, series, span)
@@ -108,7 +108,7 @@ class HistoryFeed(WantedBars):
 
     def _wanted(self, warehouse: Warehouse, series: Subscription) -> TimeRange:
         """From when until when: what the parameters say, else all there is."""
-        now = self._clock.now()
+        now = self._feed_clock.now()
         start = self._ms(self.p.fromdate) if self.p.fromdate else options.history_start(self.p.history, self._base, now)
         end = self._until_ms()
         if start is None or (end is None and self.p.missing != "download"):

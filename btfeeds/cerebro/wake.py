@@ -21,8 +21,10 @@ from btfeeds.errors import BtfeedsError
 from btfeeds.live.items import Delivery, Notice
 from btfeeds.market import Timeframe
 
-# A feed whose history has not moved for so long (wall seconds) no longer keeps the others from going on.
+# A feed whose history has not moved for so long (wall seconds) no longer keeps the others from going on; nor does one
+# of a venue that has not given anything yet, be it that it hangs or that it is slow. Feeds of one venue take turns.
 PATIENCE_S = 60.0
+FIRST_PAGE_S = 2.0
 _LEAST_S = 0.005  # a deadline that has passed does not make the loop spin
 _SLICE_S = 0.5  # `cerebro.runstop()` is noticed at least so often
 
@@ -78,14 +80,30 @@ class Seat:
     It knows nothing of the feed, so that Wake, Cerebro and feed form no chain that keeps them alive.
     """
 
-    def __init__(self, stream: Source, timeframe: Timeframe, clock: Clock, align_ms: int) -> None:
+    def __init__(
+        self,
+        stream: Source,
+        timeframe: Timeframe,
+        clock: Clock,
+        align_ms: int,
+        *,
+        host: str = "",
+        turn_ms: float = 0.0,
+        wall: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`host` is the venue's name, `turn_ms` the time it wants between two requests; `wall` counts seconds."""
         self.stream = stream
         self.timeframe = timeframe
         self.clock = clock
         self.align_ms = align_ms
         self.held: Delivery | None = None
         self.in_history = True  # until LIVE was said for the first time
-        self._progress = (-1, 0.0)
+        self.host = host
+        self.wall = wall
+        self.moved = False  # history has given something, or said that there is nothing
+        self.moved_at = wall()
+        self.first_page_s = FIRST_PAGE_S + self.seconds(turn_ms)
+        self._settled = stream.settled
         self._dry = False  # the last pull gave nothing
         self._due: int | None = None  # the stream's deadline
 
@@ -97,6 +115,8 @@ class Seat:
         self._dry = item is None
         if self._dry:
             self.deadline()
+        if self.in_history and self.stream.settled != self._settled:
+            self._settled, self.moved, self.moved_at = self.stream.settled, True, self.wall()
         return item
 
     @property
@@ -119,14 +139,6 @@ class Seat:
     def seconds(self, ms: float) -> float:
         """Milliseconds of the feed's clock as seconds of the wall."""
         return ms / 1000 / (self.clock.speed or 1.0)
-
-    def stuck(self) -> bool:
-        """Whether the history has not moved for longer than PATIENCE_S."""
-        now = time.monotonic()
-        settled = self.stream.settled
-        if settled != self._progress[0]:
-            self._progress = (settled, now)
-        return now - self._progress[1] > PATIENCE_S
 
 
 class Wake:
@@ -202,7 +214,7 @@ class Wake:
         if not history and not seat.align_ms:
             return False
         instant = self._close(seat)
-        if any(other.owes(instant) and not other.stuck() for other in history):
+        if any(other.owes(instant) and not self._stuck(other) for other in history):
             return True
         if not seat.align_ms or not (seat.stream.live or seat.held.source == "live"):
             return False
@@ -210,6 +222,13 @@ class Wake:
             return self._left(seat, instant) > 0
         self._since = {held: since for held, since in self._since.items() if held > instant}
         return False
+
+    def _stuck(self, seat: Seat) -> bool:
+        """Whether this feed's history has not moved for too long: its own, or in the beginning that of its venue."""
+        now = seat.wall()
+        if seat.moved:
+            return now - seat.moved_at > PATIENCE_S
+        return now - max(other.moved_at for other in self.seats if other.host == seat.host) > seat.first_page_s
 
     def _close(self, seat: Seat) -> int:
         assert seat.held is not None

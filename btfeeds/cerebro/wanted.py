@@ -25,7 +25,7 @@ class WantedBars(HostedFeed):
     """The part of a feed that turns its parameters into instants and hosts. A subclass has the parameters."""
 
     _symbol: Symbol | None
-    _clock: Clock
+    _feed_clock: Clock  # not `_clock`: backtrader takes that for the line which moves another
     _downloaded: pd.DataFrame | None
     _span: tuple[int | None, int]
     _start_asked: int | None
@@ -47,7 +47,7 @@ class WantedBars(HostedFeed):
         if self.p.resume is not None:
             assert self._symbol is not None
             subscription = Subscription(self._venue().name, self._symbol, self._base)
-            self._position = claim(self.p.resume, subscription, self._clock.now())
+            self._position = claim(self.p.resume, subscription, self._feed_clock.now())
 
     def _passed(self) -> None:
         """Cerebro begins another round: the strategies' `next()` has returned for the bar loaded last.
@@ -112,7 +112,7 @@ class WantedBars(HostedFeed):
         if self._downloaded is None:
             from btfeeds.live.stream import omits_empty  # here: a live run may do without
 
-            now = self._clock.now()
+            now = self._feed_clock.now()
             venue = self._venue()
             start = self._start_ms(now)
             end = min(self._until_ms() or now, now)
@@ -130,15 +130,15 @@ class WantedBars(HostedFeed):
     def _bars(self, venue: Venue, start: int | None, end: int) -> pd.DataFrame:
         from btfeeds.history.downloader import DataDownloaderFactory
 
-        downloader = DataDownloaderFactory.create(venue.name, rest_url=venue.rest_url, clock=self._clock)
+        downloader = DataDownloaderFactory.create(venue.name, rest_url=venue.rest_url, clock=self._feed_clock)
         warehouse = self.p.warehouse
         if warehouse is None or warehouse is False:
             return downloader.download(str(self._symbol), self._base, start, end)
         from btfeeds.manager import DataManager, opened
 
         with (
-            opened(warehouse, self._clock) as kept,
-            DataManager(kept, clock=self._clock, create=lambda _: downloader) as manager,
+            opened(warehouse, self._feed_clock) as kept,
+            DataManager(kept, clock=self._feed_clock, create=lambda _: downloader) as manager,
         ):
             return manager.download(str(self._symbol), self._base, start, end, provider=venue.name)
 
@@ -148,7 +148,7 @@ class WantedBars(HostedFeed):
             return None
         from btfeeds.live.stored import claim as share
 
-        return share(self.p.warehouse, venue, subscription, self._clock)
+        return share(self.p.warehouse, venue, subscription, self._feed_clock)
 
     def _timeoffset(self) -> dt.timedelta:
-        return dt.timedelta(milliseconds=self._clock.now() - time.time_ns() // 1_000_000)
+        return dt.timedelta(milliseconds=self._feed_clock.now() - time.time_ns() // 1_000_000)

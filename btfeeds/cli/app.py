@@ -30,6 +30,7 @@ COMMANDS = {
     "live": "Show history, then live bars, as a strategy meets them.",
     "simulate": "Run a venue on this machine, from a file of bars.",
     "venues": "List the venues and what they offer.",
+    "warehouse": "Show and look after the bars on disk.",
 }
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfeeds.errors import BtfeedsError, ConfigError
+from btfeeds.errors import ConfigError
 
 if TYPE_CHECKING:
     from btfeeds.clock import Clock
@@ -180,7 +180,7 @@ def _lines(result: Fetched) -> Iterator[str]:
     gaps = result.gaps
     if gaps is not None:
         causes = {Cause.NO_TRADE: "without trades", Cause.SOURCE: "the source does not have",
-                  Cause.CLOSED: "while the market was closed"}  # fmt: skip
+                  Cause.NOT_LISTED: "before the first one", Cause.CLOSED: "while the market was closed"}  # fmt: skip
         named = [f"{gaps.bars(cause):,} {words}" for cause, words in causes.items() if gaps.bars(cause)]
         score = f"; quality {result.quality.score} of 100" if result.quality else ""
         yield f"  {gaps.present:,} bars are there" + (f", {', '.join(named)}" if named else "") + score

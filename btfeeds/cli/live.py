@@ -35,6 +35,7 @@ _QUESTIONS = 4  # the same for history
     "--bars", metavar="N", type=click.IntRange(1), help="End after N bars in all of each symbol."
 )
 @click.option("--for", "span", metavar="60s", help="End after that much time, on the venue's clock under --sim.")
+@click.option("--warehouse", metavar="DIR", help="Read history from this folder first, and keep what comes live in it.")
 @click.option("--sim", metavar="URL", help="Any URL that `btfeeds simulate` printed: its hosts and its clock are used.")
 @click.option(
     "--record-payloads", "record", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
@@ -42,8 +43,8 @@ _QUESTIONS = 4  # the same for history
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write one line of JSON for each thing that is met.")
 def command(
-    venue: str, symbols: str, timeframe: str, history: str | None, bars: int | None, span: str | None, sim: str | None,
-    record: Path | None, as_json: bool,
+    venue: str, symbols: str, timeframe: str, history: str | None, bars: int | None, span: str | None,
+    warehouse: str | None, sim: str | None, record: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Show history, then live bars of VENUE, as a strategy in a Cerebro meets them.
 
@@ -72,7 +73,7 @@ def command(
     cerebro = bt.Cerebro(stdstats=False)
     for symbol in dict.fromkeys(Symbol(symbol) for symbol in symbols.split(",")):
         hosts = {"rest_url": rest_url, "stream_url": stream_url}
-        cerebro.adddata(live(name, symbol, timeframe, history=history, clock=clock, **hosts))
+        cerebro.adddata(live(name, symbol, timeframe, history=history, clock=clock, warehouse=warehouse, **hosts))
     teller = teller_for(name, as_json=as_json, terminal=sys.stdout.isatty())
     cerebro.addstrategy(Witness, teller=teller, bars=bars or 0)
     watched = _watched(cerebro, teller.remark, cerebro.datas[0].p.venue)

@@ -177,6 +177,10 @@ def plain(happening: monitor.Happening) -> str:
         return f"{happening.feed}: {happening.bars} bars from {begin} are not there ({happening.reason})"
     if isinstance(happening, monitor.PositionNotSaved):
         return f"{happening.path} could not be written: {happening.error}"
+    if isinstance(happening, monitor.WarehouseOut):
+        return f"the warehouse cannot be used, the feed goes on without: {happening.error}"
+    if isinstance(happening, monitor.WarehouseBack):
+        return f"the warehouse can be used again, after {happening.seconds} s"
     if isinstance(happening, monitor.GapClosed):
         return f"{happening.feed}: gap closed with {happening.bars} bars"
     if isinstance(happening, monitor.FrameRejected):

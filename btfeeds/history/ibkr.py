@@ -67,7 +67,7 @@ class Ibkr(Provider):
         if symbol in _INDICES:
             name, exchange = _INDICES[symbol]
             return {"secType": "IND", "symbol": name, "exchange": exchange, "currency": "USD"}
-        if {symbol.base, symbol.quote} <= reading.FIAT:
+        if ":" not in symbol and {symbol.base, symbol.quote} <= reading.FIAT:
             return {"secType": "CASH", "symbol": symbol.base, "exchange": "IDEALPRO", "currency": symbol.quote}
         if ":" not in symbol and symbol.quote:
             return {"secType": "CRYPTO", "symbol": symbol.base, "exchange": "PAXOS", "currency": symbol.quote}
@@ -133,7 +133,8 @@ class _IbkrPager(Pager):
                 rows = self._gateway.bars(contract, request, gone)
                 break
             except errors.BtfeedsError as error:
-                if error.fatal or gone() or again + 1 == _TRIES:
+                # a link that broke is made again; where nobody has ever answered, nobody will in a quarter of a minute
+                if error.fatal or gone() or again + 1 == _TRIES or not self._gateway.reached:
                     raise
                 if isinstance(error, errors.RateLimited):
                     self._pace.hold(error.retry_after, self._clock.monotonic())

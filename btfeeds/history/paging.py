@@ -15,10 +15,11 @@ from typing import Any
 from btfeeds import monitor
 from btfeeds.clock import Clock
 from btfeeds.errors import BadFrame, BtfeedsError, HistoryIncomplete, NetworkError, UnsupportedTimeframe
+from btfeeds.history.backward import trades_in
 from btfeeds.history.http import HttpClient
 from btfeeds.history.ranges import merge, pages, subtract, union, whole
 from btfeeds.live.aggregate import bars_from_trades
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade, iso, to_ms
+from btfeeds.market import EMPTY, Bar, Symbol, Timeframe, TimeRange, Trade, iso, to_ms
 from btfeeds.venues.base import HttpRequest, HttpResponse, Paging, Provider
 
 _SURE_MS = 1_000  # a Date header counts whole seconds, and history lags a little behind the close
@@ -41,7 +42,7 @@ class Page:
     span: TimeRange
     bars: list[Bar]
     venue_time: int = 0
-    took: TimeRange = TimeRange(0, 0)
+    took: TimeRange = EMPTY
     stored: bool = False
 
 
@@ -149,6 +150,8 @@ class Pager:
                 yield Page(piece, inside, answer.venue_time, answer.took)
             for hole in union(holes):
                 failed(hole, BadBars(f"{self.provider.title} has sent bars that cannot be bars."))
+            if not answer.span and answer.took:
+                yield Page(answer.span, [], answer.venue_time, answer.took)  # it tells the venue's time all the same
             if answer.last:
                 return
             start = answer.span.end
@@ -166,9 +169,10 @@ class Pager:
                 held, covered = [], page.span
             held += page.bars
             covered = TimeRange(covered.start, page.span.end)
-            done = _inside(covered, timeframe)
+            done = _inside(covered, timeframe)  # empty, mostly, when nothing is closed yet
+            if done or page.took:
+                yield Page(done, merge(held, timeframe, done), page.venue_time, page.took)
             if done:
-                yield Page(done, merge(held, timeframe, done))
                 held = [bar for bar in held if bar.open_time >= done.end]
                 covered = TimeRange(done.end, covered.end)
 
@@ -286,6 +290,8 @@ class Pager:
 
     def _trades(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> tuple[list[Trade], int]:
         """The trades of a span, ascending, and up to when bars made of them are closed."""
+        if self.provider.trades_back:
+            return self._numbered_trades(symbol, timeframe, span, gone)
         found: dict[int, Trade] = {}
         closed = span.end
         window = self.provider.trades_window_ms
@@ -305,6 +311,23 @@ class Pager:
                     break
                 after = max(new, key=lambda trade: trade.id)
         return [found[number] for number in sorted(found)], closed
+
+    def _numbered_trades(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone
+    ) -> tuple[list[Trade], int]:
+        times: list[int] = []
+
+        def ask(below: int) -> list[Trade]:
+            after = Trade(span.end, 0.0, 0.0, below) if below else None
+            request = self.provider.trades_request(symbol, span, after)
+            assert request is not None  # pages() has asked already
+            response, trades = self._parsed(request, self.provider.parse_trades, gone)
+            times.append(self._venue_now(response))
+            return list(trades)
+
+        page = int(self.provider.trades_request(symbol, span).params["limit"])  # type: ignore[union-attr]
+        trades = trades_in(span, ask, page)
+        return trades, timeframe.floor(times[0] - _SURE_MS)
 
     def _parsed(self, request: HttpRequest, parse: Callable[[HttpResponse], list[Any]], gone: Gone) -> Any:
         """The good answer and what it says; asked again when it cannot be understood."""
@@ -329,7 +352,7 @@ def _took(response: HttpResponse) -> TimeRange:
     """When the answer was under way, by our clock; empty where nothing can be learned of the venue's clock from it."""
     fresh = response.headers.get("age", "0").strip() == "0"
     known = fresh and response.received and _date(response)
-    return TimeRange(response.sent, response.received + 1) if known else TimeRange(0, 0)
+    return TimeRange(response.sent, response.received + 1) if known else EMPTY
 
 
 def _date(response: HttpResponse) -> int:

@@ -12,13 +12,14 @@ from itertools import pairwise
 
 from btfeeds import settings, venues
 from btfeeds.errors import BtfeedsError, ConfigError, UnsupportedTimeframe
-from btfeeds.history.kinds import classify
+from btfeeds.history.kinds import Kind, classify
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.rules import parse, providers
 from btfeeds.market import Symbol, Timeframe, TimeRange
 from btfeeds.venues.base import Provider
 
 _DAY = TimeRange(0, 86_400_000)
+_SHARES = (Kind.EQUITY, Kind.ETF, Kind.FOREIGN)
 
 
 class Selection:
@@ -38,9 +39,10 @@ class Selection:
             if made is None:
                 passed_over.append(why)
                 continue
-            # bars with dividends and splits worked in do not go on where bars without them end
-            adjusted = adjusted or made.adjusted
-            if made.adjusted in ("", adjusted):
+            # bars of shares with splits worked in do not go on where bars without them end
+            own = made.adjusted if classify(symbol) in _SHARES else ""
+            adjusted = adjusted or own
+            if own in ("", adjusted):
                 able.append(name)
             else:
                 passed_over.append(f"{made.title} has bars with other adjustments than {able[0]}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import re
 import threading
 import time
@@ -18,6 +19,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from btfeeds import errors
+
+# What it has to say is in the errors.
+logging.getLogger("ib_async").setLevel(logging.CRITICAL)
 
 _POLL_S = 0.05
 _BUSY_S = 60.0  # so long after a pacing violation
@@ -37,6 +41,7 @@ class Gateway:
         self, host: str, port: int, client_id: int, timeout: float, ib: Callable[[], Any] | None = None
     ) -> None:
         self.address = f"{host}:{port}"
+        self.reached = False  # somebody has answered there
         self._target: dict[str, Any] = {"host": host, "port": port, "clientId": client_id}
         self._timeout = timeout
         self._make = ib
@@ -77,6 +82,7 @@ class Gateway:
                 self._ib.RaiseRequestErrors = True  # without it a refusal reads as "nothing"
             if not self._ib.isConnected():
                 await self._ib.connectAsync(**self._target, timeout=self._timeout, readonly=True)
+                self.reached = True
         return self._ib
 
     def _hang_up(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,36 +1,60 @@
 """Trades to bars, in exchange time, for timeframes and venues without a stream of bars.
 
-A trade belongs to the bar in whose span its own time lies; the first trade of a later bar closes the one before. The
-bar that was under way when the stream began, broke or lost a trade is never trusted: it is left out, and history
-gives it. Volumes are summed without rounding errors, so that a bar equals the venue's own.
+A trade belongs to the bar in whose span its own time lies. The first trade of a later bar closes the one before, and so
+does a venue that says which trade was its last when that bar was over. Where trades are numbered without holes, the
+numbers prove more: that a bar is whole although its trades came out of order, and that nobody traded in between. The
+bar that was under way when the stream began or broke, or that lacks a trade, is never given: history has it. A trade
+that comes behind its bar changes it, and that is told. Volumes are summed without rounding errors, so that a bar equals
+the venue's own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 
-from btfeeds.market import Bar, Timeframe, Trade
+from btfeeds.live.ring import Quiet, Revised
+from btfeeds.market import Bar, Timeframe, TimeRange, Trade
+
+_KEPT = 2  # closed bars that late trades still change
+_AWAITED = 1_000  # trades that are missing in a row and may still come; of more, nobody waits for any
+_HOLES = 16
+_NUMBERS = 4_096  # known numbers, where these have holes: what comes twice comes soon
+_SURE_MS = 1_000  # so much later than a bar's end has to be what proves that nothing of it will come
+
+Told = Bar | Revised | Quiet
 
 
 class _Forming:
-    """The bar under way."""
+    """A bar that trades are added to. `lacks`: holes in the numbering that may have been its trades."""
 
-    __slots__ = ("close", "count", "high", "low", "open", "open_time", "quantities")
+    __slots__ = (
+        "close", "count", "end", "given", "high", "lacks", "low", "newest", "oldest", "open", "open_time",
+        "quantities", "whole",
+    )  # fmt: skip
 
-    def __init__(self, open_time: int, trade: Trade) -> None:
+    def __init__(self, timeframe: Timeframe, open_time: int, trade: Trade, *, whole: bool = False) -> None:
         self.open_time = open_time
+        self.end = timeframe.close(open_time)
         self.open = self.high = self.low = self.close = trade.price
+        self.oldest = self.newest = _place(trade)
         self.quantities = [trade.quantity]
         self.count = trade.count
+        self.whole = whole  # the trade before its first one was heard, too
+        self.given = False
+        self.lacks: list[set[int]] = []
 
     def add(self, trade: Trade) -> None:
-        price = trade.price
+        price, place = trade.price, _place(trade)
         if price > self.high:
             self.high = price
         if price < self.low:
             self.low = price
-        self.close = price
+        if place >= self.newest:
+            self.close, self.newest = price, place
+        elif place < self.oldest:
+            self.open, self.oldest = price, place
         self.quantities.append(trade.quantity)
         self.count += trade.count
 
@@ -44,58 +68,136 @@ class TradeBars:
     """Bars of one timeframe from the trades of one symbol."""
 
     def __init__(self, timeframe: Timeframe, *, counted: bool = True) -> None:
-        """`counted`: the venue numbers a symbol's trades without holes, so that a jump means that one was lost."""
+        """`counted`: the venue numbers a symbol's trades without holes, so that a jump means that one is missing."""
         self.timeframe = timeframe
         self._counted = counted
-        self.late = 0  # trades that came after their bar was closed
+        self.late = 0  # trades that came after their bar was closed and forgotten
         self.lost = 0  # jumps in the venue's numbering
-        self._forming: _Forming | None = None
-        self._trusted = False
-        self._close = 0
-        self._last_id = -1
-        self._doubted = False
+        self._numbers: dict[int, None] = {}  # where numbers have holes: those that came, in that order
+        self._forgotten = -1
+        self.broken()
 
     def broken(self) -> None:
         """The stream broke: the bar under way lacks trades, and so may the next one we hear of."""
-        self._forming = None
-
-    def seen(self, last_id: int) -> None:
-        """The venue's last trade has this number: when we have not heard it, the bar under way lacks something."""
-        if 0 <= self._last_id < last_id:
-            self.lost += 1
-            self._trusted = False
+        self._forming: _Forming | None = None
+        self._closed: deque[_Forming] = deque(maxlen=_KEPT)
+        self._until = -1  # what opens from here on is not closed; -1: nothing was heard yet
+        self._last_id = -1
+        self._holes: deque[set[int]] = deque(maxlen=_HOLES)  # each the numbers that are missing there
+        self._edge: list[set[int]] = []  # holes behind the last trade: whose they are, the next one tells
+        self._doubted = False
 
     def doubt(self) -> None:
         """A trade may be lost. Where trades are numbered contiguously the next one tells; elsewhere nothing would."""
         self._doubted = True
 
-    def add(self, trade: Trade) -> Bar | None:
-        """Take one trade in the venue's order; returns the bar it closes, if it closes one that can be trusted."""
-        jumped = self._doubted and (trade.id < 0 or not self._counted)
-        self._doubted = False
-        if trade.id >= 0:
-            if trade.id <= self._last_id:
-                return None  # two connections overlap, or the venue repeats itself
-            if self._counted:
-                jumped = 0 <= self._last_id < trade.id - 1
-            self.lost += jumped
-            self._last_id = trade.id
-        forming = self._forming
+    def seen(self, last_id: int, time: int = 0) -> Sequence[Told]:
+        """The venue's last trade at `time` (0: it does not say when) has this number; returns what that proves."""
+        if last_id > self._last_id:
+            if self._last_id >= 0:
+                self._jump(last_id)
+                self._last_id = last_id
+            return ()
+        until = self.timeframe.floor(time - _SURE_MS)
+        if last_id < self._last_id or until <= self._until or self._until < 0 or any(self._edge):
+            return ()
+        return self._close(until, sure=True)
+
+    def add(self, trade: Trade) -> Sequence[Told]:
+        """Take one trade; returns what it makes known: bars that it closes and that can be trusted, corrections."""
+        number = trade.id
+        counted = self._counted and number >= 0
+        if counted:
+            last, self._last_id = self._last_id, max(self._last_id, number)
+            if number <= last:
+                return self._fill(trade)
+            if 0 <= last < number - 1:
+                self._jump(number - 1, last)
+        elif number >= 0 and not self._new(number):
+            return ()  # two connections overlap, or the venue repeats itself
+        if self._doubted:
+            self._doubted = False
+            if not counted:
+                self._edge.append({-1})
+        edge, self._edge = self._edge, []
+        forming, begun = self._forming, self._until >= 0
         if forming is not None:
-            if trade.time < forming.open_time:
-                self.late += 1
-                return None
-            if jumped:
-                self._trusted = False
-            if trade.time < self._close:
+            forming.lacks += edge
+            if forming.open_time <= trade.time < forming.end:
                 forming.add(trade)
-                return None
-        closed = forming.bar() if forming is not None and self._trusted else None
-        # A bar is whole when the trade before its first one was heard too.
-        self._trusted = forming is not None and not jumped
-        self._forming = _Forming(self.timeframe.floor(trade.time), trade)
-        self._close = self.timeframe.close(self._forming.open_time)
-        return closed
+                return ()
+        if trade.time < self._until:
+            return self._late(trade)
+        open_time = self.timeframe.floor(trade.time)
+        told = self._close(open_time, sure=counted and not any(edge)) if begun else ()
+        self._until = open_time
+        self._forming = _Forming(self.timeframe, open_time, trade, whole=begun)
+        self._forming.lacks += edge
+        return told
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _close(self, until: int, *, sure: bool) -> list[Told]:
+        """What is still to come opens at `until` or later. `sure`: every trade before is known."""
+        quiet_from, self._until = self._until, until
+        told: list[Told] = []
+        if self._forming is not None:
+            quiet_from = self._forming.end
+            self._closed.append(self._forming)
+            self._forming = None
+            told += self._give()
+        if sure and quiet_from < until:
+            told.append(Quiet(TimeRange(quiet_from, until)))
+        return told
+
+    def _give(self) -> list[Told]:
+        """Closed bars that are known to be whole now."""
+        ready = [bar for bar in self._closed if bar.whole and not bar.given and not any(bar.lacks)]
+        for bar in ready:
+            bar.given = True
+        return [bar.bar() for bar in ready]
+
+    def _jump(self, to: int, last: int | None = None) -> None:
+        """Numbers behind the last one up to `to` did not come."""
+        first = (self._last_id if last is None else last) + 1
+        hole = set(range(first, to + 1)) if to - first < _AWAITED else {-1}
+        self.lost += 1
+        self._holes.append(hole)
+        self._edge.append(hole)
+
+    def _fill(self, trade: Trade) -> Sequence[Told]:
+        """A trade out of order: one that was missing, or one that comes twice."""
+        hole = next((hole for hole in self._holes if trade.id in hole), None)
+        bar = self._bar_of(trade)
+        if hole is None or bar is None:
+            return ()
+        hole.discard(trade.id)
+        bar.add(trade)
+        return [*([Revised(bar.bar())] if bar.given else ()), *self._give()]
+
+    def _late(self, trade: Trade) -> Sequence[Told]:
+        """A trade whose bar is closed."""
+        bar = self._bar_of(trade)
+        if bar is None:
+            self.late += 1
+            return ()
+        bar.add(trade)
+        return (Revised(bar.bar()),) if bar.given else ()
+
+    def _bar_of(self, trade: Trade) -> _Forming | None:
+        known = (*self._closed, self._forming)
+        return next((bar for bar in known if bar is not None and bar.open_time <= trade.time < bar.end), None)
+
+    def _new(self, number: int) -> bool:
+        """Whether this number did not come before, as far as that is remembered."""
+        if number in self._numbers or number <= self._forgotten:
+            return False
+        self._numbers[number] = None
+        if len(self._numbers) > _NUMBERS:
+            oldest = next(iter(self._numbers))
+            del self._numbers[oldest]
+            self._forgotten = max(self._forgotten, oldest)
+        return True
 
 
 def bars_from_trades(trades: Iterable[Trade], timeframe: Timeframe) -> list[Bar]:
@@ -103,13 +205,17 @@ def bars_from_trades(trades: Iterable[Trade], timeframe: Timeframe) -> list[Bar]
     bars: list[Bar] = []
     forming: _Forming | None = None
     for trade in trades:
-        open_time = timeframe.floor(trade.time)
-        if forming is not None and forming.open_time == open_time:
+        if forming is not None and forming.open_time <= trade.time < forming.end:
             forming.add(trade)
             continue
         if forming is not None:
             bars.append(forming.bar())
-        forming = _Forming(open_time, trade)
+        forming = _Forming(timeframe, timeframe.floor(trade.time), trade)
     if forming is not None:
         bars.append(forming.bar())
     return bars
+
+
+def _place(trade: Trade) -> int:
+    """Where a trade stands among those of its bar: by number, where there is one."""
+    return trade.id if trade.id >= 0 else trade.time

@@ -72,6 +72,7 @@ class Connection:
         self._last_data_at = 0
         self._unreadable = 0
         self._relieved = False
+        self._last_words = ""  # of a refusal that named nothing, on this socket
         self._refusals = 0
         self._last_refusal: type[BtfeedsError | None] = type(None)
 
@@ -188,7 +189,8 @@ class Connection:
             elif kind is TurnedAway:
                 error = event.error  # type: ignore[union-attr]
                 wait = int(error.retry_after * 1000) if isinstance(error, RateLimited) else 0
-                return effects + self.lost(Loss("http", error.what, wait, error), now)
+                # what passes (a connection that broke still counts there) passes at some time, however often it is said
+                return effects + self.lost(Loss("http", error.what, wait, error if error.fatal else None), now)
             elif kind is Pinged:
                 self._pace.ready.appendleft(event.reply)  # type: ignore[union-attr]
             elif kind is Leaving and not self._relieved:
@@ -294,6 +296,7 @@ class Connection:
         self._requests.clear()
         self._pending.clear()
         self._unasked.clear()
+        self._last_words = ""
         self._aliases.clear()
         self._pace.ready.clear()
 
@@ -354,13 +357,13 @@ class Connection:
         request = self._requests.get(event.request) if event.request is not None else None
         channels = event.channels or (request.channels if request else ())
         if not channels:
+            self._last_words = event.reason  # about what, it does not say
             return []
         if event.fatal:
             return self._give_up(channels, event.reason)
-        effects: list[Effect] = []
         if request is not None and event.request is not None:
-            effects += self._unconfirmed(event.request, request, now)
-        return effects
+            return self._unconfirmed(event.request, request, now)
+        return []
 
     def _unconfirmed(self, number: int, request: Request, now: int) -> list[Effect]:
         """No confirmation came, or a refusal that may pass: ask again, a few times."""
@@ -369,12 +372,9 @@ class Connection:
         if not waiting:
             return []
         effects: list[Effect] = []
-        over = []
         for name in waiting:
-            channel = self._channels[name]
-            channel.tries += 1
-            if channel.tries >= self.policy.ack_tries:
-                over.append(name)
+            self._channels[name].tries += 1
+        over = [name for name in waiting if self._channels[name].tries >= self.policy.ack_tries]
         if sick := [name for name in over if self._channels[name].proven]:
             # The venue has it, so it is this connection that does not work: others go on while a new one is tried.
             for name in sick:
@@ -383,7 +383,7 @@ class Connection:
                 self._relieved = True
                 effects.append(Relieve("unconfirmed"))
         if unknown := tuple(name for name in over if name not in sick):
-            effects += self._give_up(unknown, "the venue did not confirm it")
+            effects += self._give_up(unknown, self._last_words or "the venue did not confirm it")
         again = [name for name in waiting if name not in unknown]
         return effects + (self._subscribe(again, now) if again else [])
 

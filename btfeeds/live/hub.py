@@ -35,7 +35,8 @@ logger = logging.getLogger("btfeeds")
 
 _FIVE_MINUTES = 300_000
 _LEAVE_S = 1.0  # the longest wait for threads to end, for all hubs that close one behind the other
-_LEAST_S = 0.05  # and the least for each
+_LEAST_S = 0.1  # and the least for each
+_TOGETHER_S = 0.25  # hubs close one behind the other when so little time lies between them
 
 
 class Shard:
@@ -164,6 +165,13 @@ class Shard:
 
     def refused(self, worker: Worker, effect: Refused) -> None:
         with self._lock:
+            if any(self._covered.get(channel, set()) - {worker.number} for channel in effect.channels):
+                # A successor is not wanted, and the old socket still carries what it should have taken over: that one
+                # stays until it is lost, and only a refusal then is the end.
+                logger.warning("a new connection to %s is refused, the old one stays", self._hub.venue.name)
+                self._workers = [other for other in self._workers if other is not worker]
+                worker.stop()
+                return
             for channel in effect.channels:
                 self.channels.discard(channel)
                 self._covered.pop(channel, None)
@@ -199,9 +207,10 @@ class Hub:
     backfill: Backfill
     policy: ConnectionPolicy
     ca_file: str | None = None
-    skew: Skew = field(default_factory=Skew)
+    skew: Skew = field(init=False)
 
     def __post_init__(self) -> None:
+        self.skew = Skew(floor_ms=self.policy.floor_ms // 4)
         # Guards _taps, _shards and closed. Who holds it may take a shard's lock, and never the other way round.
         self._lock = threading.RLock()
         self.closed = False  # the last tap has gone: this hub takes no other
@@ -268,27 +277,34 @@ class Hub:
         """On a worker's thread: hand an event to the taps of its channel."""
         name = self.venue.name
         if type(event) is BarUpdate:
-            if event.time:
-                now = self.clock.now()
-                if not self.skew.plausible(event.time, now):
-                    monitor.publish(monitor.FrameRejected(name, "future", f"{event.channel} {event.time}"))
-                    return
-                self.skew.sample(event.time, now)
+            if not self._believes(event.channel, event.time, event.bar.open_time):
+                return
             for tap in self._taps.get(event.channel, ()):
                 tap.bar(name, event, 0 if event.time else self.now())
         elif type(event) is TradeUpdate:
+            believed = self._believes(event.channel, 0, max((trade.time for trade in event.trades), default=0))
             for tap in self._taps.get(event.channel, ()):
-                tap.trades(name, event)
+                tap.trades(name, event) if believed else tap.doubt()
         elif type(event) is BarRevised:
             for tap in self._taps.get(event.channel, ()):
-                tap.revised(event.bar)
+                tap.put(name, event.bar)  # of a bar that was lost it is the first word
         elif type(event) is TradesSeen:
+            if not self._believes(event.channel, event.time):
+                return
             for tap in self._taps.get(event.channel, ()):
-                tap.trades_seen(event.last_id)
+                tap.trades_seen(name, event.last_id, event.time)
         elif type(event) is Doubt:
             for channel in event.channels:
                 for tap in self._taps.get(channel, ()):
                     tap.doubt()
+
+    def _believes(self, channel: str, made: int, happened: int = 0) -> bool:
+        """Whether a frame can have been made then (0: it does not say), or tell of what happened then."""
+        skew, now = self.skew, self.clock.now()
+        believes = skew.told(made, now) if made else not skew.early(happened, now)
+        if not believes:
+            monitor.publish(monitor.FrameRejected(self.venue.name, "future", f"{channel} {made or happened}"))
+        return believes
 
     def new_worker(self, shard: Shard) -> Worker:
         connection = Connection(self.venue, _budget(self.venue, self.clock), jitter=random.random, policy=self.policy)
@@ -313,8 +329,8 @@ class Hub:
 # One hub per (process, venue, hosts, clock, policy): a child after a fork has none of its parent's threads.
 _hubs: dict[tuple[object, ...], Hub] = {}
 _budgets: dict[tuple[int, str], Budget] = {}
-_registry = threading.RLock()  # guards _hubs, _budgets and _leaving; under it no other lock is taken
-_leaving = 0.0  # until when (monotonic, s) hubs that close now may wait for their threads
+_registry = threading.RLock()  # guards _hubs, _budgets, _leaving; under it no other lock is taken
+_leaving = _left = 0.0  # until when hubs that close now may wait, and when the last one had closed (monotonic, s)
 
 
 def _start_over() -> None:
@@ -345,6 +361,8 @@ def _close(hub: Hub) -> None:
         for key in [key for key, known in _hubs.items() if known is hub]:
             del _hubs[key]
     hub.stop(_patience())
+    global _left
+    _left = time.monotonic()
 
 
 def _patience() -> float:
@@ -352,7 +370,7 @@ def _patience() -> float:
     global _leaving
     with _registry:
         now = time.monotonic()
-        if now > _leaving + 2 * _LEAVE_S:  # the closings before were another run's
+        if now > _left + _TOGETHER_S:  # the closings before were another run's
             _leaving = now + _LEAVE_S
         return max(_LEAST_S, _leaving - now)
 

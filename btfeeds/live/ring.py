@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from btfeeds.errors import BtfeedsError
 from btfeeds.live.items import Ask
-from btfeeds.market import Bar, TimeRange
+from btfeeds.market import EMPTY, Bar, TimeRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,13 @@ class Revised:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """The stream proves that no bar opened in `span` but those it has sent: nobody traded there."""
+
+    span: TimeRange
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The subscription is refused for good."""
 
@@ -53,7 +60,7 @@ class Answer:
     bars: tuple[Bar, ...]
     done: bool
     venue_time: int = 0  # the venue's clock at the answer
-    took: TimeRange = TimeRange(0, 0)  # when it was under way by ours; empty where that says nothing of the venue's
+    took: TimeRange = EMPTY  # when it was under way by ours; empty where that says nothing of the venue's
     asked: bool = True  # the venue was asked: what comes from a warehouse alone says nothing about the venue now
 
 
@@ -65,7 +72,7 @@ class Failure:
     error: BtfeedsError
 
 
-Entry = Bar | Up | Down | Revised | Refusal | Answer | Failure
+Entry = Bar | Up | Down | Revised | Quiet | Refusal | Answer | Failure
 
 
 class Ring:
@@ -101,7 +108,7 @@ class Ring:
             self.overflows += 1
             return False
 
-    def put(self, entry: Up | Down | Revised | Refusal | Answer | Failure) -> None:
+    def put(self, entry: Up | Down | Revised | Quiet | Refusal | Answer | Failure) -> None:
         """Add anything but a bar."""
         with self._lock:
             entries = self._entries
@@ -111,6 +118,10 @@ class Ring:
                 if len(entries) >= 2 and type(entries[-1]) is Up and type(entries[-2]) is Down:
                     entries.pop()  # came up and broke again, and nothing arrived in between
                     return
+            last = entries[-1] if entries else None
+            if type(entry) is Quiet and type(last) is Quiet and last.span.end == entry.span.start:
+                entries[-1] = Quiet(TimeRange(last.span.start, entry.span.end))  # a quiet night is one entry
+                return
             entries.append(entry)
 
     def get(self) -> Entry | None:

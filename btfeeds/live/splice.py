@@ -46,11 +46,8 @@ class Splice:
     ) -> None:
         self.timeframe = timeframe
         self.policy = policy
-        self.name = name
-        self.venue = venue
-        self.until = until
-        self.omits_empty = omits_empty
-        self.backfill = backfill
+        self.name, self.venue, self.until = name, venue, until
+        self.omits_empty, self.backfill = omits_empty, backfill
         self.gaps = gaps  # mark: declare and step over; fill: flat bars; hold: wait for the bars; stop: end the feed
         if after is not None:  # an earlier run ended behind this bar
             start = max(start or 0, timeframe.close(after.open_time))
@@ -59,19 +56,17 @@ class Splice:
         self.happenings: list[monitor.Happening] = []
         self.remedies: list[Remedy] = []
         self.error: BtfeedsError | None = None
-        self.online = False
+        self.online = self._was_live = False
         self._hours = Hours(timeframe, policy.grace_ms, until, next_open)
         self._out = Outbox()
         self._held: dict[int, Delivery] = {}
         self._horizon = self.due or 0  # bars that open before this cannot come live any more
+        self._quiet = TimeRange(0, 0)  # the last time that the stream proves to be without bars
         self.silence = Silence()
         self._asked: Ask | None = None
-        self._asks = self._tries = 0
-        self._next_ask_at = 0
-        self._gap_open: Gap | None = None
-        self._gap_bars = 0
+        self._asks = self._tries = self._next_ask_at = 0
+        self._gap_open, self._gap_bars = None, 0  # type: Gap | None, int
         self._unchecked = start is None  # without history nothing else would tell that the symbol does not exist
-        self._was_live = False
         self._any = after is not None
         self._seeds = start is not None  # the first history is asked for even where breaks are not repaired
         self._memory = Memory(after)
@@ -96,8 +91,7 @@ class Splice:
             return
         self.online = True
         self.silence.online_since = now
-        self._tries = 0
-        self._next_ask_at = 0
+        self._tries = self._next_ask_at = 0
         if self.word is Status.CONNBROKEN:
             self.summary.reconnects += 1
             self._out.say(Status.CONNECTED)
@@ -110,7 +104,7 @@ class Splice:
             self._out.say(Status.CONNBROKEN, reason)
 
     def live(self, bar: Bar, now: int) -> None:
-        """A closed bar came from the stream."""
+        """A closed bar came from the stream, or the venue says again what one was: the last word counts."""
         open_time = bar.open_time
         due = self.due
         if open_time > now + self.timeframe.ms:
@@ -129,8 +123,7 @@ class Splice:
         if open_time == self.due:
             self._admit_lateness(now)
             self._emit(bar, "live")
-            if self._held:
-                self._drain()
+            self._drain()
             if not self._held and self.due >= self._horizon:
                 self._tries = 0
         elif len(self._held) < self.policy.held_bars:
@@ -141,11 +134,17 @@ class Splice:
             self._held.clear()
 
     def revised(self, bar: Bar) -> None:
-        """The venue says again what a closed bar was."""
+        """The stream's own later word about a bar it closed; one that was never given is for history to say."""
         if self.due is not None and bar.open_time < self.due:
             self._again(bar)
         elif bar.open_time in self._held:
             self._held[bar.open_time] = Delivery(bar, "live")
+
+    def quiet(self, span: TimeRange) -> None:
+        """The stream proves that nobody traded in `span` but what it has sent."""
+        self._quiet = TimeRange(self._quiet.start if self._quiet.end == span.start else span.start, span.end)
+        self.silence.spoke()
+        self._step_over_quiet()
 
     def answered(self, ask: Ask, span: TimeRange, bars: Sequence[Bar], now: int, *, done: bool) -> None:
         """History answered for `span` (a piece of what was asked; the last piece has `done`)."""
@@ -178,12 +177,11 @@ class Splice:
             self.summary.backfilled += source == "backfill"
         self._absent(min(span.end, self.timeframe.floor(now - self.policy.lag_ms)))
         self._drain()
+        self._step_over_quiet()
         if done:
-            self._asked = None
-            self._unchecked = False
+            self._asked, self._unchecked = None, False
             if self.due > ask.span.start:  # pages came before this last piece: what counts is the whole answer
-                self._tries = 0
-                self._next_ask_at = 0
+                self._tries = self._next_ask_at = 0
             elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock
                 self._next_ask_at = now + self._pause()
         if self._gap_open and self.due >= self._gap_open.end:
@@ -288,8 +286,7 @@ class Splice:
                 return None
             closed = min(self._held)  # our clock lags the venue's: the held bar proves that the others closed
         if reason != "overdue" and self._was_live and self._gap_open is None:
-            self._gap_open = Gap(due, closed, reason)
-            self._gap_bars = 0
+            self._gap_open, self._gap_bars = Gap(due, closed, reason), 0
             self.happenings.append(monitor.GapOpened(self.venue, self.name, due, closed, reason))
             if self.word is Status.LIVE:
                 self._out.say(Status.DELAYED, reason)
@@ -332,9 +329,14 @@ class Splice:
         while held and self.due in held:
             held_back = held.pop(self.due)
             self._emit(held_back.bar, held_back.source)
-        if held and self.due is not None:
-            for open_time in [time for time in held if time < self.due]:
-                self._again(held.pop(open_time).bar)
+        for open_time in [time for time in held if time < (self.due or 0)]:
+            self._again(held.pop(open_time).bar)
+
+    def _step_over_quiet(self) -> None:
+        if self.due is not None and self.due in self._quiet:
+            self._absent(self._quiet.end)
+            self._drain()
+            self._tries = 0
 
     def _absent(self, end: int) -> None:
         """Bars due before `end` will never come: step over them, as the gap policy says."""
@@ -394,6 +396,5 @@ class Splice:
             self._out.say(Status.DELAYED, "behind")
 
     def _pause(self) -> int:
-        pause = self.policy.retry_ms[min(self._tries, len(self.policy.retry_ms) - 1)]
         self._tries += 1
-        return pause
+        return self.policy.retry_ms[min(self._tries, len(self.policy.retry_ms)) - 1]

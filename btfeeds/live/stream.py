@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING
 
 from btfeeds import monitor
 from btfeeds.clock import Clock
-from btfeeds.errors import BtfeedsError, FeedStopped, UnsupportedTimeframe
+from btfeeds.errors import BtfeedsError, FeedStopped, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.history.downloader import Downloader
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, hub_for, policy_for
 from btfeeds.live.items import Delivery, Notice, Remedy, SplicePolicy, Summary
-from btfeeds.live.ring import Answer, Down, Failure, Refusal, Revised, Ring, Up
+from btfeeds.live.ring import Answer, Down, Failure, Quiet, Refusal, Revised, Ring, Up
+from btfeeds.live.settling import Settling
 from btfeeds.live.splice import Splice
 from btfeeds.live.status import Status
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Timeframe
-from btfeeds.venues.base import Provider, Venue
+from btfeeds.venues import reading
+from btfeeds.venues.base import ClosingRule, Provider, Venue
 
 if TYPE_CHECKING:
     from btfeeds.live.stored import Stored
@@ -78,6 +80,7 @@ class Stream:
         self._downloader = downloader or (lambda: Downloader(venue, clock=clock))
         # On a fast clock the wire is not faster: a quarter of a second of the wall is the least patience.
         floor = int(250 * clock.speed) if clock.speed > 1 else 0
+        self._has_history, self._start = has_history(venue, subscription), start
         policy = SplicePolicy(grace_ms=max(venue.grace_ms, floor), lag_ms=max(venue.lag_ms, 2 * floor))
         self._splice = Splice(
             subscription.timeframe,
@@ -86,12 +89,13 @@ class Stream:
             venue=venue.name,
             until=until,
             omits_empty=omits_empty(venue, subscription.timeframe),
-            backfill=backfill,
+            backfill=backfill and self._has_history,
             gaps=gaps,
             after=after,
             policy=policy,
             next_open=lambda time: venue.next_open(subscription.symbol, time),
         )
+        self._settling = Settling(subscription.timeframe, 0)  # how long bars are held: see open()
         self._ring = Ring(capacity, threading.Lock())
         self._given_hub = hub
         self._hub: Hub | None = None
@@ -110,6 +114,9 @@ class Stream:
         try:
             self.venue.native_symbol(self.subscription.symbol)
             self.venue.channel(self.subscription)
+            if self._start is not None and not self._has_history:
+                raise reading.live_only(self.venue, self.subscription.timeframe)
+            self._settling = Settling(self.subscription.timeframe, settles_ms(self.venue, self.subscription))
         except BtfeedsError as error:
             self._splice.refuse(error)
             return
@@ -154,6 +161,8 @@ class Stream:
             if entry is None:
                 break
             self._absorb(entry)
+        for bar in self._settling.ripe(self.now()):
+            splice.live(bar, self.now())
         self._think()
         return splice.take() or (None if len(ring) else splice.settle(self.now()))
 
@@ -169,9 +178,9 @@ class Stream:
 
     @property
     def deadline(self) -> int | None:
-        """When (epoch ms of the clock) `pull` should be called again although nothing woke: a bar will be overdue."""
-        deadline = self._splice.deadline()
-        return None if deadline is None else deadline - (self._hub.skew.value if self._hub else 0)
+        """When (epoch ms of the clock) `pull` should be called again although nothing woke."""
+        deadlines = [time for time in (self._splice.deadline(), self._settling.deadline) if time is not None]
+        return min(deadlines) - (self._hub.skew.value if self._hub else 0) if deadlines else None
 
     @property
     def settled(self) -> int:
@@ -225,10 +234,11 @@ class Stream:
             self.venue, self.clock, policy, lambda: Backfill(self._downloader()), self._ca_file
         )
 
-    def _absorb(self, entry: Bar | Up | Down | Revised | Refusal | Answer | Failure) -> None:
+    def _absorb(self, entry: Bar | Up | Down | Revised | Quiet | Refusal | Answer | Failure) -> None:
         splice = self._splice
         if type(entry) is Bar:
-            splice.live(entry, self.now())
+            if not self._settling.hold(entry, self.now()):
+                splice.live(entry, self.now())
         elif isinstance(entry, Answer):
             if entry.asked and not self._proven and self._hub is not None and self._tap is not None:
                 self._proven = True
@@ -241,11 +251,16 @@ class Stream:
         elif isinstance(entry, Up):
             splice.connected(entry.time)
         elif isinstance(entry, Down):
+            self._settling.broken()
             splice.broken(entry.reason)
         elif isinstance(entry, Failure):
             splice.refused(entry.ask, entry.error, self.now())
         elif isinstance(entry, Revised):
-            splice.revised(entry.bar)
+            if not self._settling.revise(entry.bar):
+                splice.revised(entry.bar)
+        elif isinstance(entry, Quiet):
+            if splice.omits_empty:  # elsewhere history has a row for it
+                splice.quiet(entry.span)
         elif isinstance(entry, Refusal):
             splice.refuse(entry.error)
 
@@ -276,6 +291,13 @@ class Stream:
             hub.backfill.ask(self.subscription, ask, reply, lambda: self._closed, self._stored)
 
 
+def settles_ms(venue: Venue, subscription: Subscription) -> int:
+    """How long a bar of this subscription is held behind its close, until the venue has said its last word about it."""
+    rule = venue.closing_rule(subscription)
+    told = rule in (ClosingRule.FLAG, ClosingRule.CLOSED_ONLY)
+    return 0 if told or (rule is ClosingRule.FROM_TRADES and venue.counts_trades) else venue.settles_ms
+
+
 def omits_empty(venue: Provider, timeframe: Timeframe) -> bool:
     """Whether history has no row for a bar without trades: made of trades, it never has."""
     try:
@@ -283,6 +305,14 @@ def omits_empty(venue: Provider, timeframe: Timeframe) -> bool:
     except UnsupportedTimeframe:
         return True
     return venue.omits_empty_bars
+
+
+def has_history(venue: Provider, subscription: Subscription) -> bool:
+    """Whether history has bars of this timeframe; without it they are live only, and gaps are declared."""
+    try:
+        return venue.has_history(subscription.symbol, subscription.timeframe)
+    except UnknownSymbol:
+        return True  # which is said when it is subscribed
 
 
 def _detach(hub: Hub, tap: Tap, pid: int) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from btfeeds import monitor
 from btfeeds.errors import BtfeedsError
-from btfeeds.live.aggregate import TradeBars
+from btfeeds.live.aggregate import Told, TradeBars
 from btfeeds.live.ring import Down, Refusal, Revised, Ring, Up
 from btfeeds.live.rollover import RollOver
 from btfeeds.market import Bar, Subscription
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
 
 _CLOCKS_DIFFER_MS = 2_000  # so far may be wrong what we take for the time of a venue whose frames do not tell it
+_EARLY_MS = 1_000  # so long before a bar begins a frame may tell of it: a venue's own clocks differ, too
 
 
 class Tap:
@@ -34,10 +35,13 @@ class Tap:
     def bar(self, venue: str, event: BarUpdate, now: int = 0) -> None:
         """A bar as the venue sees it at `now` (its clock, as far as known); only a finished one goes on."""
         bar = event.bar
+        if event.time and bar.open_time > event.time + _EARLY_MS:
+            monitor.publish(monitor.FrameRejected(venue, "future", f"{self._name} {bar.open_time}"))
+            return
         if bar.open_time > self.seen:
             self.seen = bar.open_time
         if self._rolling is not None:
-            closed, corrected = self._rolling.update(bar)
+            closed, corrected = self._rolling.update(bar, event.time or now)
             if corrected is not None:
                 self.revised(corrected)
             if closed is not None:
@@ -59,9 +63,23 @@ class Tap:
         if event.trades:
             self.seen = max(self.seen, self._timeframe.floor(event.trades[-1].time))
         for trade in event.trades:
-            bar = self._trades.add(trade)
-            if bar is not None:
-                self.put(venue, bar)
+            late = self._trades.late
+            self._tell(venue, self._trades.add(trade))
+            if self._trades.late > late:
+                monitor.publish(monitor.FrameRejected(venue, "late", f"{self._name} {trade.time}"))
+
+    def trades_seen(self, venue: str, last_id: int, time: int) -> None:
+        """The venue says which trade was its last at `time` (0: it does not say when)."""
+        if self._trades is not None:
+            self._tell(venue, self._trades.seen(last_id, time))
+
+    def _tell(self, venue: str, told: Sequence[Told]) -> None:
+        for entry in told:
+            if type(entry) is Bar:
+                self.put(venue, entry)
+            elif not isinstance(entry, Bar):
+                self.ring.put(entry)
+                self.wake()
 
     def put(self, venue: str, bar: Bar) -> None:
         if not self.ring.put_bar(bar):
@@ -79,11 +97,6 @@ class Tap:
             self._rolling.broken()
         self.ring.put(Down(reason))
         self.wake()
-
-    def trades_seen(self, last_id: int) -> None:
-        """The venue says which trade was its last."""
-        if self._trades is not None:
-            self._trades.seen(last_id)
 
     def doubt(self) -> None:
         """A frame could not be read, and may have been ours."""

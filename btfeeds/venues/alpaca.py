@@ -19,24 +19,24 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, iso, to_ms
 from btfeeds.sessions import US_EQUITIES, Sessions
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 _REST, _STREAM = "https://data.alpaca.markets", "wss://stream.data.alpaca.markets"
 _MINUTE = Timeframe.parse("1m")
-_STREAMED = {_MINUTE: "bars"}
 _BUSY_S = 15.0  # so long a connection that broke may still count as the one there may be
 
 
 def _stocks(title: str, stream: str, feed: str, sessions: Sessions | None) -> Host:
-    facts = {"stream": f"/v2/{stream}", "bars": "/v2/stocks/bars", "feed": feed, "sessions": sessions}
+    facts = {"stream_path": f"/v2/{stream}", "bars": "/v2/stocks/bars", "feed": feed, "sessions": sessions}
     return Host(f"Alpaca {title}", _REST, _STREAM, facts)
 
 
 _CRYPTO: Mapping[str, object] = {
-    **{"stream": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None},
+    **{"stream_path": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None},
     **{"assets": ("crypto",), "adjusted": ""},
 }
 
@@ -50,10 +50,8 @@ class Alpaca(Venue):
         "alpacatest": _stocks("test", "test", "iex", None),  # FAKEPACA, around the clock
         "alpacacrypto": Host("Alpaca crypto", _REST, _STREAM, _CRYPTO),
     }
-    stream: str
     bars: str
     feed: str
-    sessions: Sessions | None
     needs_key = True
     # Days of equities open at midnight in New York; of longer ones it is not documented. They are left out.
     timeframes = reading.timeframes("1m=1Min 5m=5Min 15m=15Min 30m=30Min 1h=1Hour")
@@ -67,15 +65,10 @@ class Alpaca(Venue):
     free = "IEX and crypto, 200 requests a minute; a key is needed"
     docs = "https://docs.alpaca.markets/docs/about-market-data-api"
     closing = base.ClosingRule.CLOSED_ONLY
+    streams = {_MINUTE: "bars"}
+    bars_channel = "bars:{symbol}"
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
-
-    @property
-    def streamed(self) -> Mapping[Timeframe, str]:
-        return _STREAMED
-
-    def next_open(self, symbol: Symbol, time: int) -> int:
-        return time if self.sessions is None else self.sessions.next_open(time)
 
     # --- Historical bars ----------------------------------------------------------------------------------------------
 
@@ -95,23 +88,20 @@ class Alpaca(Venue):
 
     def next_page(self, request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
         try:
-            token = reading.decode(_tokens, response.body).next_page_token
+            token = reading.read(_Token, response.body).next_page_token
         except errors.BadFrame:
             return None
         params = {**request.params, "page_token": token or ""}
         return HttpRequest(request.path, params, request.headers) if token else None
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        answer: _Answer = reading.decode(_answers, response.body)
+        answer: _Answer = reading.read(_Answer, response.body)
         return sorted((_bar(row) for rows in answer.bars.values() for row in rows), key=lambda bar: bar.open_time)
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.lstrip()[:1] == b"{":
             return
-        try:
-            said = reading.decode(_problems, response.body).message[:200]
-        except errors.BadFrame:
-            said = ""
+        said = reading.attempt(_Problem, response.body).message[:200]
         kind = "key" if response.status == 403 and "region" not in said else ""
         if response.status in (400, 404, 422) and "symbol" in said:
             kind = "symbol"
@@ -121,43 +111,27 @@ class Alpaca(Venue):
 
     # --- bars, updatedBars --------------------------------------------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}{self.stream}"
-
     def login(self) -> list[str]:
         return [reading.text({"action": "auth", "key": self.key, "secret": self.secret})]
 
-    def channel(self, subscription: Subscription) -> str:
-        if subscription.timeframe not in self.streamed:
-            what = f"{self.title} streams bars of 1m only, and those of {subscription.timeframe} are not made here."
-            advice = 'Take "1m" and cerebro.resampledata(feed, …), or download the history.'
-            raise errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
-        return f"bars:{self.native_symbol(subscription.symbol)}"
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels)
-
-    def _control(self, action: str, channels: Sequence[str]) -> list[str]:
+    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
         parts = reading.messages([name.partition(":")[2] for name in channels], self.limits.streams_per_message)
         return [reading.text({"action": action, "bars": part, "updatedBars": part}) for part in parts]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        return [self._event(message) for message in reading.decode(_frames, frame)]
+        return [self._event(message) for message in reading.read(list[msgspec.Raw], frame)]
 
     def _event(self, message: msgspec.Raw) -> Event:
-        kind = reading.decode(_heads, message).T
+        kind = reading.read(_Head, message).T
         if kind in ("b", "u"):
-            row: _Bar = reading.decode(_bars, message)
+            row: _Bar = reading.read(_Bar, message)
             channel = f"bars:{row.S}"
             bar = reading.checked(_bar(row), _MINUTE, channel)
             return base.BarUpdate(channel, bar, True) if kind == "b" else base.BarRevised(channel, bar)
         if kind == "subscription":  # always the whole list
-            return base.Accepted(channels=tuple(f"bars:{name}" for name in reading.decode(_lists, message).bars))
+            return base.Accepted(channels=tuple(f"bars:{name}" for name in reading.read(_List, message).bars))
         if kind in ("success", "error"):
-            said: _Said = reading.decode(_saids, message)
+            said: _Said = reading.read(_Said, message)
             if kind == "error":
                 return self._refused(said)
             return base.Ready() if said.msg == "authenticated" else base.Alive()
@@ -183,7 +157,6 @@ class Alpaca(Venue):
 
 _NO_RESPONSE = HttpResponse(200, b"")
 _Time = Annotated[dt.datetime, msgspec.Meta(tz=True)]
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _Row(msgspec.Struct):
@@ -193,7 +166,7 @@ class _Row(msgspec.Struct):
     l: float  # noqa: E741  # the venue's name
     c: float
     v: float
-    n: _Count
+    n: Count
 
 
 class _Bar(_Row):
@@ -210,7 +183,7 @@ class _Token(msgspec.Struct):
 
 
 class _Problem(msgspec.Struct):
-    message: str
+    message: str = ""
 
 
 class _Head(msgspec.Struct):
@@ -224,16 +197,6 @@ class _Said(msgspec.Struct):
 
 class _List(msgspec.Struct):
     bars: list[str] = []
-
-
-_answers = msgspec.json.Decoder(_Answer)
-_tokens = msgspec.json.Decoder(_Token)
-_problems = msgspec.json.Decoder(_Problem)
-_frames = msgspec.json.Decoder(list[msgspec.Raw])
-_heads = msgspec.json.Decoder(_Head)
-_bars = msgspec.json.Decoder(_Bar)
-_saids = msgspec.json.Decoder(_Said)
-_lists = msgspec.json.Decoder(_List)
 
 
 def _bar(row: _Row) -> Bar:

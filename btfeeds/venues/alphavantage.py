@@ -87,13 +87,13 @@ class AlphaVantage(Provider):
         return HttpRequest("/query", params | {"apikey": self.key})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        answer: dict[str, msgspec.Raw] = reading.decode(_answers, response.body)
+        answer: dict[str, msgspec.Raw] = reading.read(dict[str, msgspec.Raw], response.body)
         daily = timeframe.unit == "d"
         name = f"Time Series ({'Daily' if daily else self.timeframes.get(timeframe)})"
         if name not in answer:
             raise reading.schema(f"The answer holds no {name}.")
-        rows: dict[str, _Row] = reading.decode(_series, answer[name])
-        if not daily and reading.decode(_metas, answer.get("Meta Data", msgspec.Raw(b"{}"))).zone != _ZONE:
+        rows: dict[str, _Row] = reading.lenient(dict[str, _Row], answer[name])
+        if not daily and reading.read(_Meta, answer.get("Meta Data", msgspec.Raw(b"{}"))).zone != _ZONE:
             raise reading.schema(f"The times are not said to be of {_ZONE}.")
         times = {text: reading.day(text) if daily else reading.local(text, reading.NEW_YORK) for text in rows}
         bars = [Bar(times[text], row.open, row.high, row.low, row.close, row.volume) for text, row in rows.items()]
@@ -101,7 +101,7 @@ class AlphaVantage(Provider):
 
     def check(self, response: HttpResponse) -> None:
         try:
-            answer: dict[str, msgspec.Raw] = reading.decode(_answers, response.body)
+            answer: dict[str, msgspec.Raw] = reading.read(dict[str, msgspec.Raw], response.body)
         except errors.BadFrame:
             if response.status == 200 and response.body[:1] == b"{":
                 raise  # it was cut off: the next one may be whole
@@ -134,11 +134,6 @@ class _Row(msgspec.Struct):
 
 class _Meta(msgspec.Struct):
     zone: str = msgspec.field(name="6. Time Zone", default="")
-
-
-_answers = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_series = msgspec.json.Decoder(dict[str, _Row], strict=False)  # numbers are strings
-_metas = msgspec.json.Decoder(_Meta)
 
 
 def _month_end(time: int) -> int:

@@ -9,58 +9,41 @@ state: the same call gives the same answer. Nothing here opens a socket, reads a
 
 from __future__ import annotations
 
+import contextlib
 import enum
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 import msgspec
 
-from btfeeds.errors import BtfeedsError, ConfigError, UnsupportedTimeframe
+from btfeeds.errors import ConfigError, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.offer import Offer
+from btfeeds.sessions import Sessions
+from btfeeds.venues.messages import (
+    Accepted,
+    Alive,
+    BarRevised,
+    BarUpdate,
+    Event,
+    HttpRequest,
+    HttpResponse,
+    Leaving,
+    Pinged,
+    Ready,
+    Rejected,
+    TradesSeen,
+    TradeUpdate,
+    TurnedAway,
+    retry_after,
+)
 
-# --- HTTP, as values ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One request below a venue's `rest_url`. `weight` is what it costs of the venue's budget."""
-
-    path: str
-    params: Mapping[str, str | int] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    weight: int = 1
-    method: str = "GET"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """One answer. Header names are lower case. `sent` and `received`: by our clock (epoch ms), when it was asked for
-    and when it had come; the venue has written it in between.
-    """
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    url: str = ""
-    sent: int = 0
-    received: int = 0
-
-
-def retry_after(response: HttpResponse) -> float | None:
-    """The seconds of a Retry-After: a number, or a date, which the answer's own Date explains; None without one."""
-    text = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-        return float(text)
-    try:
-        until, now = parsedate_to_datetime(text), parsedate_to_datetime(response.headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
+__all__ = [
+    "Accepted", "Alive", "BarRevised", "BarUpdate", "ClosingRule", "Event", "Heartbeat", "Host", "HttpRequest",
+    "HttpResponse", "Leaving", "Limits", "Paging", "Pinged", "Provider", "Ready", "Rejected", "TradeUpdate",
+    "TradesSeen", "TurnedAway", "Venue", "retry_after",
+]  # fmt: skip
 
 # --- facts about a venue --------------------------------------------------------------------------------------------
 
@@ -120,101 +103,6 @@ class Host:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-# --- events: what a frame means --------------------------------------------------------------------------------------
-
-
-class BarUpdate(msgspec.Struct, frozen=True, gc=False):
-    """A bar as the venue sees it now. `time` is the venue's event time (0 where it does not say)."""
-
-    channel: str
-    bar: Bar
-    closed: bool
-    time: int = 0
-
-
-class BarRevised(msgspec.Struct, frozen=True, gc=False):
-    """The venue corrects a bar it has closed before."""
-
-    channel: str
-    bar: Bar
-
-
-class TradeUpdate(msgspec.Struct, frozen=True, gc=False):
-    """One or more trades in the venue's order."""
-
-    channel: str
-    trades: tuple[Trade, ...]
-    time: int = 0
-
-
-class Accepted(msgspec.Struct, frozen=True, gc=False):
-    """A subscription is confirmed: by request number, or by channels where the venue names them.
-
-    `alias` is what the events of this one channel are called from now on (see Venue.aliases).
-    """
-
-    request: int | None = None
-    channels: tuple[str, ...] = ()
-    alias: str = ""
-
-
-class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A subscription is refused. `fatal`: asking again cannot help."""
-
-    reason: str
-    request: int | None = None
-    channels: tuple[str, ...] = ()
-    fatal: bool = False
-
-
-class Alive(msgspec.Struct, frozen=True, gc=False):
-    """A frame without bars: heartbeats, welcomes, channels nobody asked for."""
-
-
-class Leaving(msgspec.Struct, frozen=True, gc=False):
-    """The venue announces that it will close this connection."""
-
-    reason: str
-
-
-class Pinged(msgspec.Struct, frozen=True, gc=False):
-    """An application ping that wants `reply` as its answer."""
-
-    reply: str
-
-
-class Ready(msgspec.Struct, frozen=True, gc=False):
-    """The venue's greeting is complete: subscriptions may be sent (where `greets`)."""
-
-
-class TurnedAway(msgspec.Struct, frozen=True):
-    """The venue does not want this connection: a wrong key, too many connections."""
-
-    error: BtfeedsError
-
-
-class TradesSeen(msgspec.Struct, frozen=True, gc=False):
-    """The venue says which trade was its last: a higher number than ours means that some were lost."""
-
-    channel: str
-    last_id: int
-
-
-Event = (
-    BarUpdate
-    | BarRevised
-    | TradeUpdate
-    | TradesSeen
-    | Accepted
-    | Rejected
-    | Alive
-    | Leaving
-    | Pinged
-    | Ready
-    | TurnedAway
-)
-
-
 # --- the dialects ---------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +119,9 @@ class Provider(Offer):
     whole_window: ClassVar[bool] = False  # history answers with all it has, whatever span is asked for
     lag_ms: ClassVar[int] = 10_000  # history may show the market as it was so long ago
     trades_window_ms: ClassVar[int] = 3_600_000  # the longest span of trades that is asked for at once
+    # What symbols end with where nothing separates the quote currency, the likelier first.
+    quotes: str = "USDT USDC FDUSD TUSD BUSD USDE USD BTC ETH BNB EUR GBP TRY BRL JPY AUD PLN MXN ARS ZAR SGD DAI"
+    trades_back: ClassVar[bool] = False  # `trades_request` knows no times, and goes back from `after`, or from now
 
     def __init__(self, name: str | None = None, *, rest_url: str = "", key: str = "", secret: str = "") -> None:
         self.name = name or next(iter(self.hosts))
@@ -251,6 +142,26 @@ class Provider(Offer):
     def native_symbol(self, symbol: Symbol) -> str:
         """The venue's own spelling of a unified symbol."""
         raise NotImplementedError
+
+    def unified_symbol(self, native: str) -> Symbol:
+        """The symbol that the venue spells `native`: of several the likeliest. Raises UnknownSymbol."""
+        for text in self.readings(native):
+            with contextlib.suppress(ConfigError, UnknownSymbol):  # it cannot be a symbol, or not one of this venue
+                if self.native_symbol(symbol := Symbol(text)) == native:
+                    return symbol
+        raise UnknownSymbol(
+            f"{self.title} spells no symbol {native!r}.",
+            "Nothing was translated.",
+            "Write it as the venue's own pages do, capitals included.",
+        )
+
+    def readings(self, native: str) -> Iterable[str]:
+        """What `native` may be in unified spelling, the likeliest first; what is not spelled so is passed over."""
+        text = native.upper()
+        if "-" in text:
+            yield text.replace("-", "/", 1)
+        yield from (f"{text.removesuffix(quote)}/{quote}" for quote in self.quotes.split() if text.endswith(quote))
+        yield text
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         """The request whose answer holds the bars that open in `span`, or the first page of them (see `paging`).
@@ -281,7 +192,7 @@ class Provider(Offer):
     def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest | None:
         """The request for the trades of `span` (behind the trade `after`, when given); None: not offered.
 
-        A param "limit" says how many come at most.
+        A param "limit" says how many come at most. With `trades_back` it is for the newest ones below `after.id`.
         """
         return None
 
@@ -313,6 +224,13 @@ class Provider(Offer):
             )
         return max(fitting, key=lambda native: native.ms)
 
+    def has_history(self, symbol: Symbol, timeframe: Timeframe) -> bool:
+        """Whether bars of the past can be had: the venue's own, made of smaller ones, or made of its trades."""
+        try:
+            return bool(self.base_timeframe(timeframe))
+        except UnsupportedTimeframe:
+            return self.trades_request(symbol, TimeRange(0, timeframe.ms)) is not None
+
     def _native_timeframe(self, timeframe: Timeframe) -> str:
         native = self.timeframes.get(timeframe)
         if native is None:
@@ -335,7 +253,15 @@ class Venue(Provider):
     closing: ClosingRule
     # How long after a bar's close its closed frame may take before REST is asked (see PROTOCOLS: up to 2 s on Binance).
     grace_ms: int = 5_000
+    # So long after a bar's close its last word, or its last trades, may come behind the first of the next bar. Where
+    # trades are numbered without holes their numbers tell, and nothing is waited for.
+    settles_ms: int = 0
 
+    streams: Mapping[Timeframe, str] | None = None  # as bars, where these are fewer than history has
+    stream_path: str = ""  # what follows the host in the URL to dial
+    bars_channel: ClassVar[str] = ""  # how channels are named: "kline_{timeframe}:{symbol}", in the venue's spelling
+    trades_channel: ClassVar[str] = ""  # "trade:{symbol}"; "": bars are not made of trades here
+    sessions: Sessions | None = None  # of the market; None: around the clock
     greets: ClassVar[bool] = False  # subscriptions wait for the event Ready
     # Frames name a stream as its confirmation said (a number, mostly): events carry that as their channel, the
     # connection knows which channel it stands for, and `unsubscribe` gets it, too.
@@ -352,11 +278,12 @@ class Venue(Provider):
     @property
     def streamed(self) -> Mapping[Timeframe, str]:
         """The timeframes the venue streams as bars; the others are built from trades. History may have more."""
-        return self.timeframes
+        native = {} if self.closing is ClosingRule.FROM_TRADES else self.timeframes
+        return native if self.streams is None else self.streams
 
     def next_open(self, symbol: Symbol, time: int) -> int:
         """The first instant at or behind `time` at which the market is open; before it no bar is due."""
-        return time
+        return time if self.sessions is None else self.sessions.next_open(time)
 
     def ticket_request(self) -> HttpRequest | None:
         """A request whose answer `endpoint` needs, where a connection has to be applied for over REST."""
@@ -364,7 +291,7 @@ class Venue(Provider):
 
     def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
         """The URL to dial for a connection that will carry `channels`."""
-        raise NotImplementedError
+        return f"{self.stream_url}{self.stream_path}"
 
     def login(self) -> list[str]:
         """What is sent first on a new connection."""
@@ -375,7 +302,17 @@ class Venue(Provider):
 
         Raises UnsupportedTimeframe when neither can.
         """
-        raise NotImplementedError
+        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
+        if timeframe in self.streamed:
+            return self.bars_channel.format(symbol=symbol, timeframe=self.streamed[timeframe])
+        if not self.trades_channel or (timeframe.unit in "dwM" and timeframe not in self.timeframes):
+            raise UnsupportedTimeframe(
+                f"{self.title} streams no bars of {timeframe}, and none are made of its trades.",
+                "Nothing was subscribed.",
+                f"Choose one of {', '.join(map(str, self.streamed or self.timeframes))}; "
+                "cerebro.resampledata(feed, …) makes larger ones of them.",
+            )
+        return self.trades_channel.format(symbol=symbol)
 
     def closing_rule(self, subscription: Subscription) -> ClosingRule:
         """How the bars of this subscription become final."""
@@ -384,10 +321,14 @@ class Venue(Provider):
 
     def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
         """The messages that subscribe `channels`; `request` numbers the first, the next ones count on."""
-        raise NotImplementedError
+        return self.control("subscribe", channels, request)
 
     def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
         """The messages that end `channels` (their aliases, where they have any)."""
+        return self.control("unsubscribe", channels, request)
+
+    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
+        """Both of them, where they differ in the word only: `action` is "subscribe" or "unsubscribe"."""
         raise NotImplementedError
 
     def resolved(self, event: BarUpdate | TradeUpdate, channel: str) -> BarUpdate | TradeUpdate:

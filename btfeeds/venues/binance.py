@@ -170,9 +170,6 @@ class Binance(Venue):
 
     # --- streams: <symbol>@kline_<interval>, <symbol>@aggTrade --------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}{self.stream_path}"
-
     def channel(self, subscription: Subscription) -> str:
         symbol = self.native_symbol(subscription.symbol).lower()
         timeframe = subscription.timeframe
@@ -184,16 +181,10 @@ class Binance(Venue):
             raise errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
         return f"{symbol}@aggTrade"
 
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("SUBSCRIBE", channels, request)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("UNSUBSCRIBE", channels, request)
-
-    def _control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
+    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
         size = self.limits.streams_per_message
         parts = (channels[at : at + size] for at in range(0, len(channels), size))
-        messages = ({"method": method, "params": part, "id": request + n} for n, part in enumerate(parts))
+        messages = ({"method": action.upper(), "params": part, "id": request + n} for n, part in enumerate(parts))
         return [msgspec.json.encode(message).decode() for message in messages]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:

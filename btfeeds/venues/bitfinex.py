@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import BarUpdate, Event, Host, HttpRequest, HttpResponse, Limits, TradeUpdate, Venue
+from btfeeds.venues.reading import Count
 
 # Bars of 14 days are listed too; where they open is not documented, so they are left out.
 _TIMEFRAMES = "1m 5m 15m 30m 1h 3h 6h 12h 1d=1D 1w=1W 1M"
@@ -43,9 +44,13 @@ class Bitfinex(Venue):
     assets = ("crypto",)
     free = "everything, without a key"
     docs = "https://docs.bitfinex.com"
+    stream_path = "/ws/2"
     closing = base.ClosingRule.ROLL_OVER
+    bars_channel = "trade:{timeframe}:{symbol}"
+    trades_channel = "trades:{symbol}"
     aliases = True
     counts_trades = False  # numbers are of all symbols together
+    settles_ms = 2_000  # `?`: the row of the bar before comes once more behind the first row of a new one
     heartbeat = base.Heartbeat(idle_ms=20_000, ping='{"event":"ping","cid":1}')  # each channel has an "hb" every 15 s
 
     # --- Candles ------------------------------------------------------------------------------------------------------
@@ -56,17 +61,23 @@ class Bitfinex(Venue):
         names = [_NAMES.get(name, name) for name in (symbol.base, symbol.quote)]
         return "t" + (":" if any(len(name) > 3 for name in names) else "").join(names)
 
+    def readings(self, native: str) -> Iterable[str]:
+        pair = native.removeprefix("t")
+        names = pair.split(":") if ":" in pair else (pair[:3], pair[3:])
+        ours = {theirs: name for name, theirs in _NAMES.items()}
+        return ("/".join(ours.get(name, name) for name in names),)
+
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         path = f"/v2/candles/trade:{self._native_timeframe(timeframe)}:{self.native_symbol(symbol)}/hist"
         params: dict[str, str | int] = {"start": span.start, "end": span.end - 1}  # inclusive here
         return HttpRequest(path, params | {"limit": self.limits.bars_per_request, "sort": 1})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        return sorted(map(_bar, reading.decode(_rows, response.body)), key=lambda bar: bar.open_time)
+        return sorted(map(_bar, reading.read(list[_Row], response.body)), key=lambda bar: bar.open_time)
 
     def check(self, response: HttpResponse) -> None:
         try:
-            said: list[Any] = reading.decode(_lists, response.body)
+            said: list[Any] = reading.read(list[Any], response.body)
         except errors.BadFrame:
             said = ["", 0, ""]
         if response.status == 200 and (not said or isinstance(said[0], list)):
@@ -78,18 +89,6 @@ class Bitfinex(Venue):
         raise reading.refusal(self, response, f"{code} {words}" if words else "", kind)
 
     # --- candles, trades ----------------------------------------------------------------------------------------------
-
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}/ws/2"
-
-    def channel(self, subscription: Subscription) -> str:
-        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
-        if timeframe in self.timeframes:
-            return f"trade:{self.timeframes[timeframe]}:{symbol}"
-        if timeframe.unit in "dwM":
-            raise reading.too_long(self, timeframe)
-        self.base_timeframe(timeframe)  # what history cannot give is not begun
-        return f"trades:{symbol}"
 
     def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
         return [reading.text({"event": "subscribe", **_named(channel)}) for channel in channels]
@@ -107,7 +106,7 @@ class Bitfinex(Venue):
         return super().resolved(event, channel)
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message = reading.decode(_messages, frame)
+        message = reading.read(Any, frame)
         if isinstance(message, dict):
             return (_said(message),)
         # [number, rows] or [number, row] or [number, "te", trade]; a sequence number may follow
@@ -127,12 +126,11 @@ class Bitfinex(Venue):
 # --- what answers hold ------------------------------------------------------------------------------------------------
 
 _BY_NATIVE = {native: timeframe for timeframe, native in Bitfinex.timeframes.items()}
-_Ms = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 _CANDLE = 6  # columns at least; trades have fewer
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False):
-    time: _Ms
+    time: Count
     open: float
     close: float
     high: float
@@ -141,15 +139,10 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Trade(msgspec.Struct, array_like=True, gc=False):
-    id: _Ms
-    time: _Ms
+    id: Count
+    time: Count
     amount: float
     price: float
-
-
-_rows = msgspec.json.Decoder(list[_Row])
-_lists = msgspec.json.Decoder(list[Any])
-_messages = msgspec.json.Decoder()
 
 
 def _bar(row: _Row) -> Bar:

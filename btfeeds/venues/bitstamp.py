@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count, Seconds
 
 # The steps in seconds. Bars of 3 days are listed too; where they open is not documented, so they are left out.
 _TIMEFRAMES = "1m=60 3m=180 5m=300 15m=900 30m=1800 1h=3600 2h=7200 4h=14400 6h=21600 12h=43200 1d=86400"
@@ -37,12 +37,10 @@ class Bitstamp(Venue):
     free = "everything, without a key"
     docs = "https://www.bitstamp.net/api/"
     closing = base.ClosingRule.FROM_TRADES
+    trades_channel = "live_trades_{symbol}"
     counts_trades = False  # numbers are of all pairs together
+    settles_ms = 1_000
     heartbeat = base.Heartbeat(ping='{"event":"bts:heartbeat"}')
-
-    @property
-    def streamed(self) -> Mapping[Timeframe, str]:
-        return {}
 
     # --- OHLC data ----------------------------------------------------------------------------------------------------
 
@@ -58,15 +56,12 @@ class Bitstamp(Venue):
         return HttpRequest(f"/api/v2/ohlc/{self.native_symbol(symbol)}/", params | {"end": (span.end - 1) // 1000})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.decode(_answers, response.body).data.ohlc
+        rows: list[_Row] = reading.lenient(_Answer, response.body).data.ohlc
         bars = [Bar(row.timestamp * 1000, row.open, row.high, row.low, row.close, row.volume) for row in rows]
         return sorted(bars, key=lambda bar: bar.open_time)
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said: _Problem = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            said = _Problem()
+        said: _Problem = reading.attempt(_Problem, response.body)
         if response.status == 200 and said.data is not msgspec.UNSET and not said.code:
             return
         kind = "rate" if said.code == "400.002" or "rate limit" in said.reason.lower() else ""
@@ -76,25 +71,13 @@ class Bitstamp(Venue):
 
     # --- Live ticker --------------------------------------------------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return self.stream_url
-
-    def channel(self, subscription: Subscription) -> str:
-        if subscription.timeframe.unit in "dwM":
-            raise reading.too_long(self, subscription.timeframe)
-        self.base_timeframe(subscription.timeframe)  # what history cannot give is not begun
-        return _TRADES + self.native_symbol(subscription.symbol)
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return [reading.text({"event": "bts:subscribe", "data": {"channel": name}}) for name in channels]
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return [reading.text({"event": "bts:unsubscribe", "data": {"channel": name}}) for name in channels]
+    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
+        return [reading.text({"event": f"bts:{action}", "data": {"channel": name}}) for name in channels]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.read(_Frame, frame)
         if message.event == "trade" and message.channel.startswith(_TRADES):
-            row: _Trade = reading.decode(_trades, message.data)
+            row: _Trade = reading.lenient(_Trade, message.data)
             trade = Trade(row.microtimestamp // 1000, row.price, row.amount, row.id)
             trades = (reading.checked_trade(trade, message.channel),)
             return (base.TradeUpdate(message.channel, trades, trade.time),)
@@ -113,12 +96,9 @@ class Bitstamp(Venue):
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-_Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
-
 
 class _Row(msgspec.Struct, gc=False):
-    timestamp: _Seconds
+    timestamp: Seconds
     open: float
     high: float
     low: float
@@ -141,8 +121,8 @@ class _Problem(msgspec.Struct):
 
 
 class _Trade(msgspec.Struct, gc=False):
-    id: _Count
-    microtimestamp: _Count
+    id: Count
+    microtimestamp: Count
     amount: float
     price: float
 
@@ -151,9 +131,3 @@ class _Frame(msgspec.Struct):
     event: str = ""
     channel: str = ""
     data: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-_answers = msgspec.json.Decoder(_Answer, strict=False)
-_problems = msgspec.json.Decoder(_Problem, strict=False)
-_frames = msgspec.json.Decoder(_Frame)
-_trades = msgspec.json.Decoder(_Trade, strict=False)

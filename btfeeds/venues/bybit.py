@@ -2,6 +2,7 @@
 
 Bars stream with a flag that says when they are closed. REST sends the newest bar first, and says no inside answers
 of HTTP 200; HTTP 403 means that this address asks too much. The volume of inverse contracts is in USD.
+The EU, Kazakhstan and Turkey have hosts of their own, which BTFEEDS_BYBIT_REST_URL and _STREAM_URL name.
 
 https://bybit-exchange.github.io/docs/v5/websocket/public/kline
 https://bybit-exchange.github.io/docs/v5/market/kline
@@ -12,14 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 _REST, _STREAM = "https://api{}.bybit.com", "wss://stream{}.bybit.com"
 _TIMEFRAMES = "1m=1 3m=3 5m=5 15m=15 30m=30 1h=60 2h=120 4h=240 6h=360 12h=720 1d=D 1w=W 1M=M"
@@ -34,7 +35,8 @@ _BAN_S = 600.0  # "HTTP 403, access too frequent": to be left alone for ten minu
 
 
 def _host(title: str, category: str, net: str = "") -> Host:
-    facts = {"category": category, "assets": ("crypto",) if category == "spot" else ("crypto futures",)}
+    assets = ("crypto",) if category == "spot" else ("crypto futures",)
+    facts = {"category": category, "assets": assets, "stream_path": f"/v5/public/{category}"}
     return Host(f"Bybit {title}", _REST.format(net), _STREAM.format(net), facts)
 
 
@@ -63,9 +65,12 @@ class Bybit(Venue):
 
     paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
     assets = ("crypto",)
+    serves = "not the USA"
     free = "everything, without a key"
     docs = "https://bybit-exchange.github.io/docs/v5"
     closing = base.ClosingRule.FLAG
+    bars_channel = "kline.{timeframe}.{symbol}"
+    trades_channel = "publicTrade.{symbol}"
     # Who sends nothing for ten minutes may be cut off: a ping every 20 s is advised.
     heartbeat = base.Heartbeat(idle_ms=18_000, ping='{"op":"ping"}', steady=True)
 
@@ -79,66 +84,51 @@ class Bybit(Venue):
         perpetual = self.category == "linear" and symbol.quote == "USDC"
         return symbol.base + ("PERP" if perpetual else symbol.quote)
 
+    def readings(self, native: str) -> Iterable[str]:
+        perpetual = native.endswith("PERP")
+        return (f"{native.removesuffix('PERP')}/USDC",) if perpetual else super().readings(native)
+
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params: dict[str, str | int] = {"category": self.category, "symbol": self.native_symbol(symbol)}
         params |= {"interval": self._native_timeframe(timeframe), "start": span.start, "end": span.end - 1}  # inclusive
         return HttpRequest("/v5/market/kline", params | {"limit": self.limits.bars_per_request})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.decode(_answers, response.body).result.rows
+        rows: list[_Row] = reading.lenient(_Answer, response.body).result.rows
         bars = [Bar(row.start, row.open, row.high, row.low, row.close, row.volume) for row in rows]
         return sorted(bars, key=lambda bar: bar.open_time)  # newest first here
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            said = _Problem(-1)
+        said = reading.attempt(_Problem, response.body)
         if response.status == 200 and said.retCode == 0:
             return
         words = f"{said.retCode} {said.retMsg[:200]}" if said.retCode > 0 else ""
         kind, wait = _PROBLEMS.get(said.retCode, ""), 0.0
         if response.status == 403 and not re.search(r"country|region", reading.plain(response.body)):
             kind, wait = "rate", _BAN_S
-        elif said.retCode == 10001 and "symbol" in said.retMsg.lower():
-            kind = "symbol"
+        elif said.retCode == 10001:
+            kind = "symbol" if "symbol" in said.retMsg.lower() else "request"
         asked = re.search(r"[?&]symbol=(\w+)", response.url)
         raise reading.refusal(self, response, words, kind, symbol=asked[1] if asked else "", wait=wait)
 
     # --- kline.{interval}.{symbol}, publicTrade.{symbol} --------------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}/v5/public/{self.category}"
-
-    def channel(self, subscription: Subscription) -> str:
-        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
-        if timeframe in self.timeframes:
-            return f"kline.{self.timeframes[timeframe]}.{symbol}"
-        self.base_timeframe(timeframe)  # what history cannot give is not begun
-        return f"publicTrade.{symbol}"
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels, request)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels, request)
-
-    def _control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
+    def control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
         parts = reading.messages(channels, self.limits.streams_per_message)
         return [reading.text({"req_id": str(request + n), "op": op, "args": part}) for n, part in enumerate(parts)]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.read(_Frame, frame)
         kind, _, rest = message.topic.partition(".")
         if kind == "kline":
             interval = rest.partition(".")[0]
             timeframe = _BY_NATIVE.get(interval)
             if timeframe is None:
                 raise reading.schema(f"{message.topic[:40]!r} is no topic of bars.")
-            bars = reading.decode(_klines, message.data)
+            bars = reading.lenient(list[_Kline], message.data)
             return [_update(message.topic, bar, interval, timeframe, message.ts) for bar in bars]
         if kind == "publicTrade":
-            trades = reading.decode(_trades, message.data)
+            trades = reading.lenient(list[_Trade], message.data)
             made = tuple(reading.checked_trade(Trade(t.T, t.p, t.v), message.topic) for t in trades)
             return (base.TradeUpdate(message.topic, made, message.ts),)
         if message.topic:
@@ -151,11 +141,10 @@ class Bybit(Venue):
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 _BY_NATIVE = {native: timeframe for timeframe, native in Bybit.timeframes.items()}
-_Ms = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False):
-    start: _Ms
+    start: Count
     open: float
     high: float
     low: float
@@ -174,12 +163,12 @@ class _Answer(msgspec.Struct):
 
 
 class _Problem(msgspec.Struct):
-    retCode: int
+    retCode: int = -1
     retMsg: str = ""
 
 
 class _Kline(msgspec.Struct, gc=False):
-    start: _Ms
+    start: Count
     interval: str
     open: float
     close: float
@@ -190,7 +179,7 @@ class _Kline(msgspec.Struct, gc=False):
 
 
 class _Trade(msgspec.Struct, gc=False):
-    T: _Ms
+    T: Count
     v: float
     p: float
 
@@ -198,18 +187,11 @@ class _Trade(msgspec.Struct, gc=False):
 class _Frame(msgspec.Struct):
     topic: str = ""
     data: msgspec.Raw = msgspec.Raw(b"{}")
-    ts: _Ms = 0
+    ts: Count = 0
     op: str = ""
     success: bool | None = None
     ret_msg: str = ""
     req_id: str = ""
-
-
-_answers = msgspec.json.Decoder(_Answer, strict=False)
-_problems = msgspec.json.Decoder(_Problem)
-_frames = msgspec.json.Decoder(_Frame)
-_klines = msgspec.json.Decoder(list[_Kline], strict=False)
-_trades = msgspec.json.Decoder(list[_Trade], strict=False)
 
 
 def _update(topic: str, bar: _Kline, interval: str, timeframe: Timeframe, time: int) -> Event:

@@ -2,24 +2,27 @@
 
 Numbers of trades are contiguous for each product, and a heartbeat a second says which was the last, so that a lost
 match is noticed. Candles of history may lag behind by a minute, come newest first, have no row for a time without
-trades, and give the low before the high and the open.
+trades, and give the low before the high and the open. Trades of history are asked for by number, newest first.
 
 https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
 https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductcandles
+https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproducttrades
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade, iso
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade, iso
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
+
+_SANDBOX = "sandbox.exchange.coinbase.com"
 
 
 class Coinbase(Venue):
@@ -27,11 +30,7 @@ class Coinbase(Venue):
 
     hosts: ClassVar[Mapping[str, Host]] = {
         "coinbase": Host("Coinbase", "https://api.exchange.coinbase.com", "wss://ws-feed.exchange.coinbase.com"),
-        "coinbasesandbox": Host(
-            "Coinbase sandbox",
-            "https://api-public.sandbox.exchange.coinbase.com",
-            "wss://ws-feed-public.sandbox.exchange.coinbase.com",
-        ),
+        "coinbasesandbox": Host("Coinbase sandbox", f"https://api-public.{_SANDBOX}", f"wss://ws-feed-public.{_SANDBOX}"),
     }
     timeframes = reading.timeframes("1m=60 5m=300 15m=900 1h=3600 6h=21600 1d=86400")
     # 10 requests a second for an address, of which we allow ourselves half; 8 connects a second.
@@ -39,10 +38,13 @@ class Coinbase(Venue):
 
     paging = base.Paging.WINDOW  # more than 300 are refused
     lag_ms = 60_000
+    trades_back = True
+    trades_window_ms = 6 * 3_600_000
     assets = ("crypto",)
     free = "everything, without a key"
     docs = "https://docs.cdp.coinbase.com/exchange"
     closing = base.ClosingRule.FROM_TRADES
+    trades_channel = "matches:{symbol}"
     heartbeat = base.Heartbeat(idle_ms=10_000)  # there is one a second for each product
 
     # --- Get product candles ------------------------------------------------------------------------------------------
@@ -58,16 +60,22 @@ class Coinbase(Venue):
         return HttpRequest(f"/products/{self.native_symbol(symbol)}/candles", params)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.decode(_rows, response.body)
+        rows: list[_Row] = reading.lenient(list[_Row], response.body)
         return [Bar(time * 1000, o, high, low, c, volume) for time, low, high, o, c, volume in sorted(rows)]
+
+    def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest:
+        older: dict[str, str | int] = {"after": after.id} if after else {}  # their "after" is behind it in the answer
+        return HttpRequest(f"/products/{self.native_symbol(symbol)}/trades", older | {"limit": 1000})
+
+    def parse_trades(self, response: HttpResponse) -> list[Trade]:
+        rows: list[_Traded] = reading.lenient(list[_Traded], response.body)
+        trades = [Trade(reading.instant(row.time), row.price, row.size, row.trade_id) for row in rows]
+        return sorted((reading.checked_trade(trade, "history") for trade in trades), key=lambda trade: trade.id)
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.lstrip()[:1] == b"[":
             return
-        try:
-            said = reading.decode(_problems, response.body).message[:200]
-        except errors.BadFrame:
-            said = ""
+        said = reading.attempt(_Problem, response.body).message[:200]
         kind = "symbol" if response.status == 404 and said else "timeframe" if said == "Unsupported granularity" else ""
         if response.status == 403:
             kind = "region" if re.search(r"country|region", reading.plain(response.body)) else "rate"
@@ -75,53 +83,31 @@ class Coinbase(Venue):
 
     # --- Matches, Heartbeat -------------------------------------------------------------------------------------------
 
-    @property
-    def streamed(self) -> Mapping[Timeframe, str]:
-        return {}
-
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return self.stream_url
-
-    def channel(self, subscription: Subscription) -> str:
-        timeframe = subscription.timeframe
-        if timeframe.unit in "dwM" and timeframe not in self.timeframes:
-            raise reading.too_long(self, timeframe)
-        return f"matches:{self.native_symbol(subscription.symbol)}"
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels)
-
-    def _control(self, method: str, channels: Sequence[str]) -> list[str]:
-        return [
-            reading.text({
-                "type": method,
-                "product_ids": [channel.partition(":")[2] for channel in part],
-                "channels": ["matches", "heartbeat"],
-            })
-            for part in reading.messages(channels, self.limits.streams_per_message)
-        ]  # fmt: skip
+    def control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
+        channels = [name.partition(":")[2] for name in channels]
+        parts = reading.messages(channels, self.limits.streams_per_message)
+        rest = {"channels": ["matches", "heartbeat"]}
+        return [reading.text({"type": method, "product_ids": part, **rest}) for part in parts]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        kind = reading.decode(_kinds, frame).type
+        kind = reading.read(_Kind, frame).type
         if kind in ("match", "last_match"):
-            match: _Match = reading.decode(_matches, frame)
+            match: _Match = reading.lenient(_Match, frame)
             channel = f"matches:{match.product_id}"
             trade = Trade(reading.instant(match.time), match.price, match.size, match.trade_id)
             return (base.TradeUpdate(channel, (reading.checked_trade(trade, channel),)),)
         if kind == "heartbeat":
-            beat: _Beat = reading.decode(_beats, frame)
-            return (base.TradesSeen(f"matches:{beat.product_id}", beat.last_trade_id),)
+            beat: _Beat = reading.lenient(_Beat, frame)
+            time = reading.instant(beat.time) if beat.time else 0
+            return (base.TradesSeen(f"matches:{beat.product_id}", beat.last_trade_id, time),)
         if kind == "subscriptions":
             # It lists everything that is subscribed now.
-            said: _Subscriptions = reading.decode(_subscriptions, frame)
+            said: _Subscriptions = reading.read(_Subscriptions, frame)
             matches = [name for channel in said.channels if channel.name == "matches" for name in channel.product_ids]
             return (base.Accepted(channels=tuple(f"matches:{name}" for name in matches)),)
         if kind == "error":
             # One bad product fails the whole message: only those that are named are refused, the others asked again.
-            problem: _Problem = reading.decode(_problems, frame)
+            problem: _Problem = reading.read(_Problem, frame)
             named = tuple(f"matches:{name}" for name in re.findall(r"\b[A-Z0-9]+-[A-Z0-9]+\b", problem.reason))
             said_so = f"{problem.message} {problem.reason}".strip()[:200]
             return (base.Rejected(said_so, None, named, fatal=bool(named) and "not a valid product" in problem.reason),)
@@ -130,25 +116,28 @@ class Coinbase(Venue):
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-_Row = tuple[_Count, float, float, float, float, float]  # time, low, high, open, close, volume
+_Row = tuple[Count, float, float, float, float, float]  # time, low, high, open, close, volume
 
 
 class _Kind(msgspec.Struct):
     type: str = ""
 
 
-class _Match(msgspec.Struct, gc=False):
-    trade_id: _Count
+class _Traded(msgspec.Struct, gc=False):
+    trade_id: Count
     size: float
     price: float
-    product_id: str
     time: str
 
 
-class _Beat(msgspec.Struct, gc=False):
-    last_trade_id: _Count
+class _Match(_Traded):
     product_id: str
+
+
+class _Beat(msgspec.Struct, gc=False):
+    last_trade_id: Count
+    product_id: str
+    time: str = ""
 
 
 class _Channel(msgspec.Struct):
@@ -163,11 +152,3 @@ class _Subscriptions(msgspec.Struct):
 class _Problem(msgspec.Struct):
     message: str = ""
     reason: str = ""
-
-
-_rows = msgspec.json.Decoder(list[_Row], strict=False)
-_kinds = msgspec.json.Decoder(_Kind)
-_matches = msgspec.json.Decoder(_Match, strict=False)
-_beats = msgspec.json.Decoder(_Beat, strict=False)
-_subscriptions = msgspec.json.Decoder(_Subscriptions)
-_problems = msgspec.json.Decoder(_Problem)

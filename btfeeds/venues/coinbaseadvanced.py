@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 _CANDLE = Timeframe.parse("5m")
 _EVERY_MS = 1_000  # candles are sent so often
@@ -48,6 +48,8 @@ class CoinbaseAdvanced(Venue):
     free = "everything, without a key"
     docs = "https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis"
     closing = base.ClosingRule.FLAG
+    streams = {_CANDLE: "candles"}
+    bars_channel, trades_channel = "candles:{symbol}", "market_trades:{symbol}"
     heartbeat = base.Heartbeat(idle_ms=10_000)  # one a second, which is subscribed first
 
     # --- Get Public Product Candles -----------------------------------------------------------------------------------
@@ -64,16 +66,13 @@ class CoinbaseAdvanced(Venue):
         return HttpRequest(path, params, {"Cache-Control": "no-cache"})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Candle] = reading.decode(_answers, response.body).candles
+        rows: list[_Candle] = reading.lenient(_Answer, response.body).candles
         return [_bar(row) for row in sorted(rows, key=lambda row: row.start)]
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.lstrip()[:1] == b"{":
             return
-        try:
-            problem = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            problem = _Problem()
+        problem: _Problem = reading.attempt(_Problem, response.body)
         said = f"{problem.error} {problem.message or problem.error_details}".strip()[:200]
         kind = "symbol" if response.status == 404 and problem.error == "NOT_FOUND" else ""
         if response.status == 403:
@@ -82,32 +81,15 @@ class CoinbaseAdvanced(Venue):
 
     # --- Candles Channel, Market Trades Channel -----------------------------------------------------------------------
 
-    @property
-    def streamed(self) -> Mapping[Timeframe, str]:
-        return {_CANDLE: "candles"}
-
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return self.stream_url
-
     def login(self) -> list[str]:
         # Without them most channels are closed after a minute or so without trades.
         return [reading.text({"type": "subscribe", "channel": "heartbeats"})]
 
     def channel(self, subscription: Subscription) -> str:
-        timeframe, product = subscription.timeframe, self.native_symbol(subscription.symbol)
-        if timeframe.unit in "dwM" and timeframe not in self.timeframes:
-            raise reading.too_long(self, timeframe)
         # What is quoted in USDC is one book with USD, and streams under that name.
-        product = re.sub("-USDC$", "-USD", product)
-        return f"{'candles' if timeframe == _CANDLE else 'market_trades'}:{product}"
+        return re.sub("-USDC$", "-USD", super().channel(subscription))
 
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels)
-
-    def _control(self, method: str, channels: Sequence[str]) -> list[str]:
+    def control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
         """A message for each kind of channel."""
         return [
             reading.text({"type": method, "product_ids": [name.partition(":")[2] for name in part], "channel": kind})
@@ -116,20 +98,20 @@ class CoinbaseAdvanced(Venue):
         ]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.read(_Frame, frame)
         if message.channel == "candles":
             time = reading.instant(message.timestamp)
-            rows = [row for event in reading.decode(_candle_events, message.events) for row in event.candles]
+            rows = [row for event in reading.lenient(list[_CandleEvent], message.events) for row in event.candles]
             rows.sort(key=lambda row: row.start)
             return [_update(row, time) for row in rows]
         if message.channel == "market_trades":
-            events = reading.decode(_trade_events, message.events)
+            events = reading.lenient(list[_TradeEvent], message.events)
             trades = sorted((row for event in events for row in event.trades), key=lambda row: row.trade_id)
             products = dict.fromkeys(row.product_id for row in trades)  # a snapshot comes newest first
             return [_traded(name, [row for row in trades if row.product_id == name]) for name in products]
         if message.channel == "subscriptions":
             # It lists everything that is subscribed now.
-            said = [event.subscriptions for event in reading.decode(_subscription_events, message.events)]
+            said = [event.subscriptions for event in reading.read(list[_SubscriptionEvent], message.events)]
             names = [f"{kind}:{name}" for kinds in said for kind, products in kinds.items() for name in products]
             return (base.Accepted(channels=tuple(names)),)
         if message.type == "error":
@@ -142,11 +124,9 @@ class CoinbaseAdvanced(Venue):
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-
 
 class _Candle(msgspec.Struct, gc=False):
-    start: _Count
+    start: Count
     low: float
     high: float
     open: float
@@ -159,7 +139,7 @@ class _ProductCandle(_Candle):
 
 
 class _Trade(msgspec.Struct, gc=False):
-    trade_id: _Count
+    trade_id: Count
     product_id: str
     price: float
     size: float
@@ -194,14 +174,6 @@ class _TradeEvent(msgspec.Struct):
 
 class _SubscriptionEvent(msgspec.Struct):
     subscriptions: dict[str, list[str]]
-
-
-_answers = msgspec.json.Decoder(_Answer, strict=False)
-_problems = msgspec.json.Decoder(_Problem)
-_frames = msgspec.json.Decoder(_Frame)
-_candle_events = msgspec.json.Decoder(list[_CandleEvent], strict=False)
-_trade_events = msgspec.json.Decoder(list[_TradeEvent], strict=False)
-_subscription_events = msgspec.json.Decoder(list[_SubscriptionEvent])
 
 
 def _bar(row: _Candle) -> Bar:

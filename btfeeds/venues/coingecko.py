@@ -14,7 +14,7 @@ https://docs.coingecko.com/demo/reference/coins-id-ohlc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -74,6 +74,11 @@ class CoinGecko(Provider):
             raise reading.unknown_symbol(self, symbol, f"{what} Write another by its name there, as in id=pepe/USD")
         return f"{coin}/{symbol.quote.lower()}"
 
+    def readings(self, native: str) -> Iterable[str]:
+        coin, _, currency = native.partition("/")
+        tickers = {theirs: ticker for ticker, theirs in _COINS.items()}
+        return (f"{tickers.get(coin, f'ID={coin}')}/{currency}",)
+
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         coin, _, currency = self.native_symbol(symbol).partition("/")
         days, _, interval = self._native_timeframe(timeframe).partition(",")
@@ -84,7 +89,7 @@ class CoinGecko(Provider):
         return HttpRequest(f"/api/v3/coins/{coin}/ohlc", params, headers)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = sorted(reading.decode(_answers, response.body), key=lambda row: row.close_time)
+        rows: list[_Row] = sorted(reading.read(list[_Row], response.body), key=lambda row: row.close_time)
         times = [timeframe.back(row.close_time, 1) for row in rows]
         if times and not timeframe.aligned(times[-1]):
             rows.pop()  # the price of this moment
@@ -94,7 +99,7 @@ class CoinGecko(Provider):
         if response.status == 200 and response.body.lstrip()[:1] == b"[":
             return
         try:
-            said: _Said = reading.decode(_problems, response.body)
+            said: _Said = reading.read(_Said, response.body)
         except errors.BadFrame:
             said = _Said()
         code, words = said.status.error_code, (said.status.error_message or said.error)[:200]
@@ -127,7 +132,3 @@ class _Status(msgspec.Struct):
 class _Said(msgspec.Struct):
     status: _Status = msgspec.field(default_factory=_Status)
     error: str = ""
-
-
-_answers = msgspec.json.Decoder(list[_Row])
-_problems = msgspec.json.Decoder(_Said)

@@ -60,7 +60,7 @@ class FMP(Provider):
         return HttpRequest(f"/stable/{what}/{native}", params)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.decode(_answers, response.body)
+        rows: list[_Row] = reading.read(list[_Row], response.body)
         daily = timeframe.unit == "d"
         times = [reading.day(row.date) if daily else reading.local(row.date, reading.NEW_YORK) for row in rows]
         bars = [Bar(time, r.open, r.high, r.low, r.close, r.volume) for time, r in zip(times, rows, strict=True)]
@@ -70,7 +70,7 @@ class FMP(Provider):
         if response.status == 200 and response.body.lstrip()[:1] == b"[":
             return
         try:
-            said = reading.decode(_problems, response.body).said[:200]
+            said = reading.read(_Problem, response.body).said[:200]
         except errors.BadFrame:
             said = ""
         kind = {402: "key"}.get(response.status, "")
@@ -96,7 +96,3 @@ class _Row(msgspec.Struct):
 
 class _Problem(msgspec.Struct):
     said: str = msgspec.field(name="Error Message")
-
-
-_answers = msgspec.json.Decoder(list[_Row])
-_problems = msgspec.json.Decoder(_Problem)

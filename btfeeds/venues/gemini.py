@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 _TIMEFRAMES = "1m 5m 15m 30m 1h=1hr 6h=6hr 1d=1day"  # REST's names
 _PROBLEMS = {"RateLimit": "rate", "InvalidSymbol": "symbol", "Maintenance": "down", "System": "down"}
@@ -44,6 +44,7 @@ class Gemini(Venue):
     depth = "one window: 1m about a day"
     free = "everything, without a key"
     docs = "https://docs.gemini.com"
+    stream_path = "/v2/marketdata"
     closing = base.ClosingRule.ROLL_OVER
     heartbeat = base.Heartbeat(idle_ms=12_000)  # theirs comes every 5 s
 
@@ -59,15 +60,12 @@ class Gemini(Venue):
         return HttpRequest(f"/v2/candles/{self.native_symbol(symbol).lower()}/{native}")
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        return sorted(map(_bar, reading.decode(_rows, response.body)), key=lambda bar: bar.open_time)
+        return sorted(map(_bar, reading.read(list[_Row], response.body)), key=lambda bar: bar.open_time)
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.lstrip()[:1] == b"[":
             return
-        try:
-            said: _Problem = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            said = _Problem()
+        said: _Problem = reading.attempt(_Problem, response.body)
         kind = _PROBLEMS.get(said.reason, "")
         if response.status in (400, 404) and re.search(r"\bsymbol\b", said.message, re.IGNORECASE):
             kind = "symbol"
@@ -75,20 +73,11 @@ class Gemini(Venue):
 
     # --- candles_1m … candles_1d --------------------------------------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}/v2/marketdata"
-
     def channel(self, subscription: Subscription) -> str:
         self._native_timeframe(subscription.timeframe)
         return f"candles_{subscription.timeframe}:{self.native_symbol(subscription.symbol)}"
 
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels)
-
-    def _control(self, kind: str, channels: Sequence[str]) -> list[str]:
+    def control(self, kind: str, channels: Sequence[str], request: int) -> list[str]:
         texts = []
         for part in reading.messages(channels, self.limits.streams_per_message):
             symbols: dict[str, list[str]] = {}
@@ -99,7 +88,7 @@ class Gemini(Venue):
         return texts
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.read(_Frame, frame)
         if not (message.type.startswith("candles_") and message.type.endswith(_UPDATES)):
             if message.changes:
                 raise reading.schema(f"Bars came as {message.type[:40]!r}.")
@@ -116,11 +105,10 @@ class Gemini(Venue):
 # --- what answers hold ------------------------------------------------------------------------------------------------
 
 _BY_STREAM = {f"candles_{timeframe}": timeframe for timeframe in Gemini.timeframes}
-_Ms = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
-    time: _Ms
+    time: Count
     open: float
     high: float
     low: float
@@ -139,11 +127,6 @@ class _Frame(msgspec.Struct):
     changes: list[_Row] | None = None
     result: str = ""
     reason: str = ""
-
-
-_rows = msgspec.json.Decoder(list[_Row])
-_problems = msgspec.json.Decoder(_Problem)
-_frames = msgspec.json.Decoder(_Frame)
 
 
 def _bar(row: _Row) -> Bar:

@@ -16,14 +16,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 # Bars of 7 and 15 days are listed too; where they open is not documented, so they are left out.
 _TIMEFRAMES = "1m=1 5m=5 15m=15 30m=30 1h=60 4h=240 1d=1440"
@@ -33,6 +33,7 @@ _PROBLEMS = (
     (r"Too many requests|Rate limit|Throttled", "rate"),
     (r"Temporary lockout", "ban"),
     (r"^EService|Internal error", "down"),
+    (r"^EGeneral:Invalid arguments", "request"),
 )
 
 
@@ -62,7 +63,10 @@ class Kraken(Venue):
     depth = "720 bars; older ones are made of trades"
     free = "everything, without a key"
     docs = "https://docs.kraken.com/api/"
+    stream_path = "/v2"
     closing = base.ClosingRule.ROLL_OVER
+    bars_channel = "ohlc-{timeframe}:{symbol}"
+    trades_channel = "trade:{symbol}"
     # It sends heartbeats where there is nothing else, and hangs up on who is idle for a minute; any request counts.
     heartbeat = base.Heartbeat(idle_ms=15_000, ping='{"method":"ping"}')
 
@@ -84,7 +88,7 @@ class Kraken(Venue):
         return HttpRequest("/0/public/OHLC", {"pair": self._pair(symbol), "interval": interval, "since": since})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows = reading.decode(_bar_rows, _result(response))
+        rows = reading.lenient(list[_BarRow], _result(response))
         return [Bar(1000 * t, o, high, low, c, v, count) for t, o, high, low, c, _, v, count in sorted(rows)]
 
     def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest:
@@ -93,15 +97,12 @@ class Kraken(Venue):
         return HttpRequest("/0/public/Trades", {"pair": self._pair(symbol), "since": since, "count": 1000})
 
     def parse_trades(self, response: HttpResponse) -> list[Trade]:
-        rows = reading.decode(_trade_rows, _result(response))
+        rows = reading.lenient(list[_TradeRow], _result(response))
         trades = [Trade(_ms(time), price, quantity, number) for price, quantity, time, _, _, _, number in rows]
         return sorted((reading.checked_trade(trade, "history") for trade in trades), key=lambda trade: trade.id)
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said = reading.decode(_answers, response.body).error
-        except errors.BadFrame:
-            said = None
+        said = reading.attempt(_Answer, response.body).error
         if response.status == 200 and said == []:
             return
         words = " ".join("; ".join(said or ())[:200].split())
@@ -112,24 +113,7 @@ class Kraken(Venue):
 
     # --- Candles (OHLC), Trades ---------------------------------------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}/v2"
-
-    def channel(self, subscription: Subscription) -> str:
-        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
-        if timeframe in self.timeframes:
-            return f"ohlc-{self.timeframes[timeframe]}:{symbol}"
-        if timeframe.unit in "dwM":
-            raise reading.too_long(self, timeframe)
-        return f"trade:{symbol}"
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels, request)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels, request)
-
-    def _control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
+    def control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
         """A message for each kind of channel: an interval, or trades."""
         texts: list[str] = []
         for kind, group in groupby(sorted(channels), key=lambda channel: channel.partition(":")[0]):
@@ -142,12 +126,12 @@ class Kraken(Venue):
         return texts
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.read(_Frame, frame)
         if message.channel == "ohlc":
             time = reading.instant(message.timestamp) if message.timestamp else 0
-            return [_update(row, time) for row in reading.decode(_bars, message.data)]
+            return [_update(row, time) for row in reading.lenient(list[_Ohlc], message.data)]
         if message.channel == "trade":
-            trades = sorted(reading.decode(_trades, message.data), key=lambda row: row.trade_id)
+            trades = sorted(reading.lenient(list[_Traded], message.data), key=lambda row: row.trade_id)
             symbols = dict.fromkeys(row.symbol for row in trades)
             return [_traded(symbol, [row for row in trades if row.symbol == symbol]) for symbol in symbols]
         if not message.channel and bytes(message.data)[:1] == b"[":
@@ -158,17 +142,16 @@ class Kraken(Venue):
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 _BY_NATIVE = {int(native): timeframe for timeframe, native in Kraken.timeframes.items()}
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 # time, open, high, low, close, average, volume, count
-_BarRow = tuple[_Count, float, float, float, float, float, float, _Count]
+_BarRow = tuple[Count, float, float, float, float, float, float, Count]
 # price, quantity, time (a float would take 59.9999999 for 60), buy or sell, market or limit, "", number
-_TradeRow = tuple[float, float, Decimal, str, str, str, _Count]
+_TradeRow = tuple[float, float, Decimal, str, str, str, Count]
 
 
 class _Answer(msgspec.Struct):
-    error: list[str] = []
+    error: list[str] | None = None
     result: dict[str, msgspec.Raw] = {}
 
 
@@ -178,7 +161,7 @@ class _Ohlc(msgspec.Struct, gc=False):
     high: float
     low: float
     close: float
-    trades: _Count
+    trades: Count
     volume: float
     interval_begin: str
     interval: int
@@ -188,7 +171,7 @@ class _Traded(msgspec.Struct, gc=False):
     symbol: str
     price: float
     qty: float
-    trade_id: _Count
+    trade_id: Count
     timestamp: str
 
 
@@ -211,17 +194,9 @@ class _Frame(msgspec.Struct):
     req_id: int | None = None
 
 
-_bar_rows = msgspec.json.Decoder(list[_BarRow], strict=False)
-_trade_rows = msgspec.json.Decoder(list[_TradeRow], strict=False)
-_answers = msgspec.json.Decoder(_Answer)
-_frames = msgspec.json.Decoder(_Frame)
-_bars = msgspec.json.Decoder(list[_Ohlc], strict=False)
-_trades = msgspec.json.Decoder(list[_Traded], strict=False)
-
-
 def _result(response: HttpResponse) -> bytes:
     """The rows of an answer: it names them by the pair, and not always as the pair was asked for."""
-    rows = [raw for name, raw in reading.decode(_answers, response.body).result.items() if name != "last"]
+    rows = [raw for name, raw in reading.read(_Answer, response.body).result.items() if name != "last"]
     if len(rows) != 1:
         raise reading.schema(f"An answer about one pair holds {len(rows)}.")
     return bytes(rows[0])
@@ -255,10 +230,10 @@ def _answer(message: _Frame) -> Event:
         done = message.result
         return base.Accepted(channels=(f"{done.channel}{f'-{done.interval}' if done.interval else ''}:{done.symbol}",))
     if message.Error or (message.method == "subscribe" and message.success is False):
-        if said == "Already subscribed":
-            return base.Accepted(message.req_id)
         kinds = (*(f"ohlc-{interval}" for interval in _BY_NATIVE), "trade")
         named = tuple(f"{kind}:{message.symbol}" for kind in kinds) if message.symbol else ()
+        if said == "Already subscribed":  # the other symbols of the message have answers of their own
+            return base.Accepted(channels=named)
         fatal = bool(named) and re.search(r"not supported|not found|[Ii]nvalid|[Uu]nknown", said) is not None
         return base.Rejected(said[:200], message.req_id, named, fatal=fatal)
     return base.Alive()

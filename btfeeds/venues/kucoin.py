@@ -16,10 +16,10 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Seconds
 
 _TIMEFRAMES = (
     "1m=1min 3m=3min 5m=5min 15m=15min 30m=30min 1h=1hour 2h=2hour 4h=4hour 6h=6hour 8h=8hour 12h=12hour "
@@ -44,7 +44,10 @@ class KuCoin(Venue):
     free = "everything, without a key"
     docs = "https://www.kucoin.com/docs-new"
     closing = base.ClosingRule.ROLL_OVER
+    bars_channel = "/market/candles:{symbol}_{timeframe}"
+    trades_channel = "/market/match:{symbol}"
     counts_trades = False  # `sequence` grows, but may skip
+    settles_ms = 1_000
     greets = True
     heartbeat = base.Heartbeat(idle_ms=15_000, ping='{"id":"btfeeds","type":"ping"}', steady=True)
 
@@ -62,19 +65,16 @@ class KuCoin(Venue):
         return HttpRequest("/api/v1/market/candles", params | {"startAt": start, "endAt": end}, weight=3)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.decode(_answers, response.body).data
+        rows: list[_Row] = reading.lenient(_Answer, response.body).data
         return sorted(map(_bar, rows), key=lambda bar: bar.open_time)
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said: _Problem = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            said = _Problem("")
+        said: _Problem = reading.attempt(_Problem, response.body)
         if response.status == 200 and said.code == "200000":
             return
         kind = "rate" if said.code == "429000" else ""
-        if said.code == "400100" and re.search(r"\b(pair|symbol)\b", said.msg, re.IGNORECASE):
-            kind = "symbol"
+        if said.code == "400100":
+            kind = "symbol" if re.search(r"\b(pair|symbol)\b", said.msg, re.IGNORECASE) else "request"
         elif said.code.startswith(("500", "230")):
             kind = "down"
         raise reading.refusal(self, response, f"{said.code} {said.msg[:200]}".strip(), kind, wait=_wait(response))
@@ -87,7 +87,7 @@ class KuCoin(Venue):
     def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
         if ticket is None:
             raise reading.schema("KuCoin gave no token.")
-        said: _Ticket = reading.decode(_tickets, ticket.body).data
+        said: _Ticket = reading.read(_Tickets, ticket.body).data
         # A host that was set by hand is kept; else the venue says where.
         moved = self.stream_url != self.host.stream_url
         url = f"{self.stream_url}/" if moved or not said.instanceServers else said.instanceServers[0].endpoint
@@ -95,28 +95,13 @@ class KuCoin(Venue):
             raise reading.schema("KuCoin gave a token or a host that cannot be one.")
         return f"{url}?token={said.token}&connectId=btfeeds"
 
-    def channel(self, subscription: Subscription) -> str:
-        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
-        if timeframe in self.timeframes:
-            return f"{_BARS}{symbol}_{self.timeframes[timeframe]}"
-        if timeframe.unit in "dwM":
-            raise reading.too_long(self, timeframe)
-        self.base_timeframe(timeframe)  # what history cannot give is not begun
-        return f"{_TRADES}{symbol}"
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels, request)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels, request)
-
-    def _control(self, kind: str, channels: Sequence[str], request: int) -> list[str]:
+    def control(self, kind: str, channels: Sequence[str], request: int) -> list[str]:
         rest = {"privateChannel": False, "response": True}
         messages = ({"id": str(request + n), "type": kind, "topic": name, **rest} for n, name in enumerate(channels))
         return [reading.text(message) for message in messages]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.lenient(_Frame, frame)
         if message.type == "message":
             return (_data(message),)
         request = int(message.id) if re.fullmatch(r"\d{1,15}", message.id) else None
@@ -134,12 +119,11 @@ class KuCoin(Venue):
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 _BY_NATIVE = {native: timeframe for timeframe, native in KuCoin.timeframes.items()}
-_Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False):
-    time: _Seconds
+    time: Seconds
     open: float
     close: float
     high: float
@@ -153,7 +137,7 @@ class _Answer(msgspec.Struct):
 
 
 class _Problem(msgspec.Struct):
-    code: str
+    code: str = ""
     msg: str = ""
 
 
@@ -190,14 +174,6 @@ class _Frame(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_answers = msgspec.json.Decoder(_Answer, strict=False)
-_problems = msgspec.json.Decoder(_Problem)
-_tickets = msgspec.json.Decoder(_Tickets)
-_frames = msgspec.json.Decoder(_Frame, strict=False)
-_klines = msgspec.json.Decoder(_Klines, strict=False)
-_matches = msgspec.json.Decoder(_Match, strict=False)
-
-
 def _bar(row: _Row) -> Bar:
     return Bar(row.time * 1000, row.open, row.high, row.low, row.close, row.volume)
 
@@ -208,10 +184,10 @@ def _data(message: _Frame) -> Event:
         timeframe = _BY_NATIVE.get(topic.rpartition("_")[2])
         if timeframe is None:
             raise reading.schema(f"{topic[:60]!r} is no topic of bars.")
-        said: _Klines = reading.decode(_klines, message.data)
+        said: _Klines = reading.lenient(_Klines, message.data)
         return base.BarUpdate(topic, reading.checked(_bar(said.candles), timeframe, topic), False, _ms(said.time))
     if topic.startswith(_TRADES):
-        match: _Match = reading.decode(_matches, message.data)
+        match: _Match = reading.lenient(_Match, message.data)
         trade = Trade(_ms(match.time), match.price, match.size, match.sequence)
         return base.TradeUpdate(topic, (reading.checked_trade(trade, topic),), trade.time)
     return base.Alive()

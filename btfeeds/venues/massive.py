@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
+from btfeeds.sessions import US_EQUITIES
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 _STREAMS = {"A": Timeframe.parse("1s"), "AM": Timeframe.parse("1m")}
 _DELAYED = {"grace_ms": 16 * 60_000, "lag_ms": 16 * 60_000}
@@ -44,9 +45,13 @@ class Massive(Venue):
     adjusted = "raw"
     free = "5 requests a minute, no stream; a key is needed"
     docs = "https://massive.com/docs"
+    stream_path = "/stocks"
     closing = base.ClosingRule.CLOSED_ONLY
+    streams = {timeframe: name for name, timeframe in _STREAMS.items()}
+    bars_channel = "{timeframe}.{symbol}"
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
+    sessions = US_EQUITIES
 
     # --- Custom bars --------------------------------------------------------------------------------------------------
 
@@ -68,17 +73,14 @@ class Massive(Venue):
         return HttpRequest(path, params, {"Authorization": f"Bearer {self.key}"})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        answer: _Answer = reading.decode(_answers, response.body)
+        answer: _Answer = reading.read(_Answer, response.body)
         if answer.results is None and answer.resultsCount != 0:
             raise reading.schema("The answer holds no results and does not say that there are none.")
         bars = [Bar(row.t, row.o, row.h, row.l, row.c, row.v, row.n) for row in answer.results or ()]
         return sorted(bars, key=lambda bar: bar.open_time)
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said: _Problem = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            said = _Problem()
+        said: _Problem = reading.attempt(_Problem, response.body)
         if response.status == 200 and said.status in ("OK", "DELAYED"):
             return
         words = f"{said.status} {said.error or said.message}"[:200].strip()
@@ -89,33 +91,15 @@ class Massive(Venue):
 
     # --- AM, A --------------------------------------------------------------------------------------------------------
 
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}/stocks"
-
     def login(self) -> list[str]:
         return [reading.text({"action": "auth", "params": self.key})]
 
-    def channel(self, subscription: Subscription) -> str:
-        symbol = self.native_symbol(subscription.symbol)
-        for name, timeframe in _STREAMS.items():
-            if subscription.timeframe == timeframe:
-                return f"{name}.{symbol}"
-        what = f"{self.title} streams bars of 1s and 1m, and those of {subscription.timeframe} are not made here."
-        advice = 'Take "1m" and cerebro.resampledata(feed, …), or download the history.'
-        raise errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
-
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels)
-
-    def _control(self, action: str, channels: Sequence[str]) -> list[str]:
+    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
         parts = reading.messages(channels, self.limits.streams_per_message)
         return [reading.text({"action": action, "params": ",".join(part)}) for part in parts]
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
-        return [self._event(message) for message in reading.decode(_frames, frame)]
+        return [self._event(message) for message in reading.read(list[dict[str, Any]], frame)]
 
     def _event(self, message: dict[str, Any]) -> Event:
         kind = message.get("ev")
@@ -153,24 +137,20 @@ class Massive(Venue):
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-_Ms = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-_Count = Annotated[int, msgspec.Meta(ge=-1, lt=2**53)]
-
-
 class _Row(msgspec.Struct, gc=False):
-    t: _Ms
+    t: Count
     o: float
     h: float
     l: float  # noqa: E741  # the venue's name
     c: float
     v: float
-    n: _Count = -1
+    n: Count = -1
 
 
 class _Bar(msgspec.Struct, gc=False):
     sym: str
-    s: _Ms
-    e: _Ms
+    s: Count
+    e: Count
     o: float
     h: float
     l: float  # noqa: E741  # the venue's name
@@ -187,8 +167,3 @@ class _Problem(msgspec.Struct):
     status: str = ""
     error: str = ""
     message: str = ""
-
-
-_answers = msgspec.json.Decoder(_Answer)
-_problems = msgspec.json.Decoder(_Problem)
-_frames = msgspec.json.Decoder(list[dict[str, Any]])

@@ -2,6 +2,7 @@
 
 The client pings with the text "ping". REST takes both bounds as outside of the span and sends the newest bar first;
 bars older than the newest 1,440 are in another place. Bars of six hours or more open by UTC where their name says so.
+The EEA and the USA have hosts of their own (wseea.okx.com, wsus.okx.com), which BTFEEDS_OKX_STREAM_URL names.
 
 https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-candlesticks-channel
 https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-history
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -20,6 +21,7 @@ from btfeeds import errors
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 # `2D`, `3D`, `5D` and `3M` are listed too; where their bars open is not documented, so they are left out.
 _TIMEFRAMES = "1s 1m 3m 5m 15m 30m 1h=1H 2h=2H 4h=4H 6h=6Hutc 12h=12Hutc 1d=1Dutc 1w=1Wutc 1M=1Mutc"
@@ -45,8 +47,10 @@ class OKX(Venue):
     bars_reach = 1440
     assets = ("crypto", "crypto futures")
     depth = "years: 1,440 bars, older ones from its archive"
+    serves = "EEA, USA: other hosts"
     free = "everything, without a key"
     docs = "https://www.okx.com/docs-v5/en/"
+    stream_path = "/ws/v5/business"
     closing = base.ClosingRule.FLAG
     # "If there's no data pushed for 30 seconds, the connection breaks": text both ways.
     heartbeat = base.Heartbeat(idle_ms=20_000, timeout_ms=8_000, ping="ping")
@@ -59,6 +63,12 @@ class OKX(Venue):
             raise reading.unknown_symbol(self, symbol)
         return f"{symbol.base}-{symbol.quote}" + ("-SWAP" if settle else "")
 
+    def readings(self, native: str) -> Iterable[str]:
+        pair, _, kind = native.rpartition("-")
+        base, _, quote = pair.partition("-")
+        settle = base if quote == "USD" else quote  # what is counted in dollars is settled in the coin
+        return (f"{base}/{quote}:{settle}",) if kind == "SWAP" else super().readings(native)
+
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params: dict[str, str | int] = {"instId": self.native_symbol(symbol), "bar": self._native_timeframe(timeframe)}
         # `before` gives what is newer, `after` what is older; both exclude their own instant
@@ -70,30 +80,22 @@ class OKX(Venue):
         return HttpRequest("/api/v5/market/history-candles", params, self.headers, weight=2)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.decode(_answers, response.body).data
+        rows: list[_Row] = reading.lenient(_Answer, response.body).data
         swap = bool(re.search(r"[?&]instId=[^&]*-SWAP", response.url))
         return sorted((_bar(row, swap) for row in rows), key=lambda bar: bar.open_time)  # newest first here
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said = reading.decode(_problems, response.body)
-        except errors.BadFrame:
-            said = _Problem("")
+        said = reading.attempt(_Problem, response.body)
         if response.status == 200 and said.code == "0":
             return
         kind = _PROBLEMS.get(said.code, "")
-        if said.code == "51000" and re.search(r"\bbar\b", said.msg):
-            kind = "timeframe"
-        elif said.code == "51000" and "instId" in said.msg:
-            kind = "symbol"
+        if said.code == "51000":
+            kind = "timeframe" if re.search(r"\bbar\b", said.msg) else "symbol" if "instId" in said.msg else "request"
         asked = re.search(r"[?&]instId=([\w-]+)", response.url)
         words = f"{said.code} {said.msg[:200]}" if said.code not in ("", "0") else ""
         raise reading.refusal(self, response, words, kind, symbol=asked[1] if asked else "")
 
     # --- candle{bar}, trades-all --------------------------------------------------------------------------------------
-
-    def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
-        return f"{self.stream_url}/ws/v5/business"
 
     def channel(self, subscription: Subscription) -> str:
         symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
@@ -105,13 +107,7 @@ class OKX(Venue):
             raise errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
         return f"trades-all:{symbol}"
 
-    def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("subscribe", channels, request)
-
-    def unsubscribe(self, channels: Sequence[str], request: int) -> list[str]:
-        return self._control("unsubscribe", channels, request)
-
-    def _control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
+    def control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
         messages = []
         for n, part in enumerate(reading.messages(channels, self.limits.streams_per_message)):
             args = [dict(zip(("channel", "instId"), channel.split(":"), strict=True)) for channel in part]
@@ -121,7 +117,7 @@ class OKX(Venue):
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         if frame in ("pong", b"pong"):
             return (base.Alive(),)
-        message: _Frame = reading.decode(_frames, frame)
+        message: _Frame = reading.read(_Frame, frame)
         channel = f"{message.arg.channel}:{message.arg.instId}"
         if message.event:
             return (_answer(message, channel),)
@@ -130,11 +126,11 @@ class OKX(Venue):
             if timeframe is None or not re.fullmatch(r"\w+(-\w+)+", message.arg.instId):
                 raise reading.schema(f"{channel[:40]!r} is no channel of bars.")
             swap = channel.endswith("-SWAP")
-            rows: list[_Row] = reading.decode(_rows, message.data)
+            rows: list[_Row] = reading.lenient(list[_Row], message.data)
             bars = [reading.checked(_bar(row, swap), timeframe, channel) for row in rows]
             return [base.BarUpdate(channel, bar, row.confirm == "1") for bar, row in zip(bars, rows, strict=True)]
         if message.arg.channel in ("trades", "trades-all"):
-            trades = (Trade(t.ts, t.px, t.sz, t.tradeId, t.count) for t in reading.decode(_trades, message.data))
+            trades = (Trade(t.ts, t.px, t.sz, t.tradeId, t.count) for t in reading.lenient(list[_Trade], message.data))
             return (base.TradeUpdate(channel, tuple(reading.checked_trade(trade, channel) for trade in trades)),)
         if not message.arg.channel and bytes(message.data)[:1] == b"[":
             raise reading.schema("Data came without a channel.")
@@ -144,11 +140,10 @@ class OKX(Venue):
 # --- what answers hold ------------------------------------------------------------------------------------------------
 
 _BY_NATIVE = {native: timeframe for timeframe, native in OKX.timeframes.items()}
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False):
-    ts: _Count
+    ts: Count
     open: float
     high: float
     low: float
@@ -165,16 +160,16 @@ class _Answer(msgspec.Struct):
 
 
 class _Problem(msgspec.Struct):
-    code: str
+    code: str = ""
     msg: str = ""
 
 
 class _Trade(msgspec.Struct, gc=False):
-    tradeId: _Count
+    tradeId: Count
     px: float
     sz: float
-    ts: _Count
-    count: _Count = 1
+    ts: Count
+    count: Count = 1
 
 
 class _Arg(msgspec.Struct):
@@ -189,13 +184,6 @@ class _Frame(msgspec.Struct):
     code: str = ""
     msg: str = ""
     id: str = ""
-
-
-_answers = msgspec.json.Decoder(_Answer, strict=False)
-_problems = msgspec.json.Decoder(_Problem)
-_frames = msgspec.json.Decoder(_Frame)
-_rows = msgspec.json.Decoder(list[_Row], strict=False)
-_trades = msgspec.json.Decoder(list[_Trade], strict=False)
 
 
 def _bar(row: _Row, swap: bool) -> Bar:

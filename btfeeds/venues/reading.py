@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,6 +20,8 @@ from btfeeds.market import Bar, Timeframe, Trade
 from btfeeds.venues.base import HttpResponse, Provider, retry_after
 
 NOT_USED = "It was not used; the bar is asked for over REST."
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]  # what counts, numbers, or is a time in ms
+Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)  # a frame can be nested deeply, or be no text
 _EARLIEST, _LATEST = 100_000_000_000, 10_000_000_000_000  # ms from 1973 to 2286: other units lie outside
 _EPOCH, _MS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelta(milliseconds=1)
@@ -35,6 +38,29 @@ def decode(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
         return decoder.decode(data)
     except _UNREADABLE as error:
         raise unreadable(error) from None
+
+
+def read(kind: Any, data: bytes | str) -> Any:
+    """The data as `kind`, exactly as it is typed. Raises BadFrame."""
+    return decode(_decoder(kind, True), data)
+
+
+def lenient(kind: Any, data: bytes | str) -> Any:
+    """The data as `kind`, where numbers may be written as texts. Raises BadFrame."""
+    return decode(_decoder(kind, False), data)
+
+
+def attempt(kind: Any, data: bytes | str) -> Any:
+    """The data as `kind`, or an empty one where it is something else: the venue's words about an error, if any."""
+    try:
+        return lenient(kind, data)
+    except errors.BadFrame:
+        return kind()
+
+
+@cache
+def _decoder(kind: Any, strict: bool) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=strict)
 
 
 def unreadable(error: Exception) -> errors.BadFrame:
@@ -144,8 +170,8 @@ def refusal(
     """What an answer that is no good means.
 
     `said` are the venue's own words, if it has any. `kind` is what the venue's own code says: "rate", "ban", "quota",
-    "region", "key", "symbol", "timeframe", "down", "request"; without one the HTTP status tells. `wait` in seconds,
-    where known.
+    "region", "key", "symbol", "timeframe", "down", "request"; without one the HTTP status tells, and of 200 it tells
+    that the answer came damaged: it is asked for again. `wait` in seconds, where known.
     """
     name, host = provider.title, provider.name.upper()
     words = said or f"{response.status} {plain(response.body)}".strip()
@@ -183,9 +209,10 @@ def refusal(
         case "down":
             what, advice = f"{name} has an error of its own ({words}).", "See the venue's status page if it lasts."
             return errors.VenueUnavailable(what, "It is asked again later.", advice)
-        case "text":
+        case "damaged":
+            what = f"{name} answered something that is not an answer{f' ({said})' if said else ''}."
             advice = "If a proxy or a login page of a network stands in between, pass it first."
-            return errors.BadFrame(f"{name} answered something that is not JSON.", "The answer was not used.", advice)
+            return errors.BadFrame(what, "The answer was not used.", advice)
     advice = "Check symbol and times; if they are right, the venue has changed."
     return errors.BadRequest(f"{name} rejects the request ({words}).", "It is not repeated.", advice)
 
@@ -194,9 +221,7 @@ def _kind(response: HttpResponse, words: str) -> str:
     status = response.status
     if status == 451 or (status == 403 and re.search(r"restricted (location|region)|your (country|region)", words)):
         return "region"
-    if status == 200:
-        return "request" if response.body.lstrip()[:1] in (b"{", b"[") else "text"
-    return {401: "key", 418: "ban", 429: "rate"}.get(status, "down" if status >= 500 else "request")
+    return {200: "damaged", 401: "key", 418: "ban", 429: "rate"}.get(status, "down" if status >= 500 else "request")
 
 
 def unknown_symbol(provider: Provider, symbol: str, said: str = "") -> errors.UnknownSymbol:
@@ -210,6 +235,14 @@ def too_long(provider: Provider, timeframe: Timeframe) -> errors.UnsupportedTime
     """The venue streams no such bars, and nobody hears all trades of days."""
     what = f"{provider.title} streams no bars of {timeframe}, and none of days or longer are made from trades."
     advice = f"Choose one of {', '.join(map(str, provider.timeframes))}, or resample in backtrader."
+    return errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
+
+
+def live_only(provider: Provider, timeframe: Timeframe) -> errors.UnsupportedTimeframe:
+    """The venue has no history of these bars, nor trades of the past, and history was wanted."""
+    what = f"{provider.title} has no history of {timeframe}, nor anything that it could be made from."
+    multiples = ", ".join(map(str, provider.timeframes))
+    advice = f"Take history=None: live ones are made of its trades. Or choose a multiple of one of {multiples}."
     return errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
 
 

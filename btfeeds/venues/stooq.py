@@ -13,7 +13,7 @@ https://stooq.com/db/h/
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import msgspec
@@ -48,13 +48,18 @@ class Stooq(Provider):
     # --- q/d/l: historical data ---------------------------------------------------------------------------------------
 
     def native_symbol(self, symbol: Symbol) -> str:
-        if {symbol.base, symbol.quote} <= reading.FIAT:
+        if ":" not in symbol and {symbol.base, symbol.quote} <= reading.FIAT:
             return f"{symbol.base}{symbol.quote}".lower()
         if symbol in _INDICES:
             return _INDICES[symbol]
         if not re.fullmatch(r"\^?[A-Z0-9\-]+(\.[A-Z]+)?", symbol):
             raise reading.unknown_symbol(self, symbol)
         return symbol.lower() if "." in symbol or symbol.startswith("^") else f"{symbol.lower()}.us"
+
+    def readings(self, native: str) -> Iterable[str]:
+        indices = {theirs: name for name, theirs in _INDICES.items()}
+        text = native.removesuffix(".us").upper()
+        return indices.get(native, ""), f"{text[:3]}/{text[3:]}", text, native.upper()
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params: dict[str, str | int] = {"s": self.native_symbol(symbol), "i": self._native_timeframe(timeframe)}
@@ -79,7 +84,8 @@ class Stooq(Provider):
             return
         said, kind = reading.plain(response.body), ""
         if response.status == 200:
-            kind = "request"  # a page that wants to know whether we are human, mostly
+            # a page that wants to know whether we are human, mostly
+            kind = "request" if response.body.lstrip()[:1] == b"<" else ""
             if said == "No data":
                 kind = "symbol"
             elif "daily hits limit" in said:

@@ -14,7 +14,7 @@ https://github.com/ranaroussi/yfinance/blob/main/yfinance/scrapers/history.py
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -58,6 +58,11 @@ class Yahoo(Provider):
             return f"{symbol.base}{symbol.quote}=X"
         return symbol.replace("/", "-")
 
+    def readings(self, native: str) -> Iterable[str]:
+        pair, base, quote = native.removesuffix("=X"), *native.rpartition("-")[::2]
+        coins = (f"{base}/{quote}",) if quote in {*self.quotes.split(), *reading.FIAT} else ()  # BRK-B is a share
+        return f"{pair[:3]}/{pair[3:]}", *coins, native
+
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         native = self._native_timeframe(timeframe)
         # A day begins up to 14 hours before the midnight UTC it is named by, or as much behind it.
@@ -67,7 +72,7 @@ class Yahoo(Provider):
         return HttpRequest(f"/v8/finance/chart/{self.native_symbol(symbol)}", params, _BROWSER)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        chart: _Chart = reading.decode(_answers, response.body).chart
+        chart: _Chart = reading.read(_Answer, response.body).chart
         if chart.error is not None and chart.error.description.startswith(_NOTHING):
             return []
         if chart.error is not None or not chart.result:
@@ -100,7 +105,7 @@ class Yahoo(Provider):
 
     def check(self, response: HttpResponse) -> None:
         try:
-            chart: _Chart = reading.decode(_answers, response.body).chart
+            chart: _Chart = reading.read(_Answer, response.body).chart
         except errors.BadFrame:
             if response.status == 200 and response.body[:1] == b"{":
                 raise  # it was cut off: the next one may be whole
@@ -157,9 +162,6 @@ class _Chart(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     chart: _Chart
-
-
-_answers = msgspec.json.Decoder(_Answer)
 
 
 def _zone(name: str) -> ZoneInfo:

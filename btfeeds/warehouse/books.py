@@ -13,7 +13,7 @@ import numpy as np
 from btfeeds.history.ranges import subtract, union
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse.items import DeadLetter, Provenance, Revision, SealedFile, Series
-from btfeeds.warehouse.rows import Rows
+from btfeeds.warehouse.rows import NOTHING, Rows
 
 Connection = sqlite3.Connection
 _HOUR = 3_600_000
@@ -112,6 +112,8 @@ def rows(db: sqlite3.Connection, number: int, span: TimeRange) -> Rows:
         "WHERE series = ? AND time >= ? AND time < ? ORDER BY time",
         (number, span.start, span.end),
     ).fetchall()
+    if not found:
+        return NOTHING
     held = Rows.of([row[:8] for row in found])
     whole = held.digests() == np.array([row[8] for row in found], dtype=np.int64)
     if not whole.all():

@@ -133,7 +133,12 @@ class Catalogue:
                 connection = self._connect_readonly()
         try:
             check_version(schema.version(connection), self.path.parent)
-        except WarehouseTooNew:
+            if schema.version(connection) < schema.VERSION:  # only where it is read-only
+                raise WarehouseError(
+                    f"The warehouse {self.path.parent} is of an earlier format.", "Nothing was read or changed.",
+                    "Open it once where it can be written: that brings it up to date.",
+                )  # fmt: skip
+        except WarehouseError:
             connection.close()
             raise
         if self._suspect:
@@ -149,22 +154,24 @@ class Catalogue:
             f"{self.path.absolute().as_uri()}?mode={mode}{more}", uri=True, timeout=locks.PATIENCE_S,
             isolation_level=None, check_same_thread=False, cached_statements=256,
         )  # fmt: skip
-        connection.execute("PRAGMA synchronous = FULL")
-        if mode == "rwc" and schema.version(connection) < schema.VERSION:
-            with locks.held(self.path.with_name(f"{NAME}.lock"), f"the warehouse {self.path.parent}"):
-                _prepare(connection)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            if schema.version(connection) < schema.VERSION and mode == "rwc":
+                with locks.held(self.path.with_name(f"{NAME}.lock"), f"the warehouse {self.path.parent}"):
+                    _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _connect_readonly(self) -> sqlite3.Connection:
         try:
-            connection = self._connect("ro")
-            schema.version(connection)
+            return self._connect("ro")
         except sqlite3.OperationalError:
             if self.path.with_name(f"{NAME}-wal").exists():
                 raise
             # a medium nobody can write to: SQLite wants to be told, since it cannot make its files beside this one
-            connection = self._connect("ro", "&immutable=1")
-        return connection
+            return self._connect("ro", "&immutable=1")
 
     def _read_only_from_now(self, why: str) -> None:
         """What is there can still be read; without anything there, nothing can be done."""

@@ -9,7 +9,7 @@ import numpy as np
 from btfeeds.market import Subscription, TimeRange, iso
 from btfeeds.warehouse import books, layout
 from btfeeds.warehouse.items import Finding, SealedFile
-from btfeeds.warehouse.rows import Rows
+from btfeeds.warehouse.rows import NOTHING, Rows
 from btfeeds.warehouse.shelf import Shelf
 
 _NOWHERE = TimeRange(0, 0)
@@ -30,7 +30,7 @@ def check(shelf: Shelf, subscription: Subscription, *, repair: bool) -> list[Fin
         try:
             rows = books.rows(db, number, layout.EVER)
         except books.DamagedRows as error:
-            rows, damaged = Rows.of([]), error.times
+            rows, damaged = NOTHING, error.times
     if total != counted:
         found.append(Finding(subscription, "rows", _NOWHERE, f"{total} bars are counted, there are {counted}"))
     for time in damaged:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange, to_ms
 
@@ -35,11 +36,18 @@ def period(timeframe: Timeframe, time: int) -> Period:
     if timeframe.ms >= _DAY:
         return Period("all", EVER)
     moment = dt.datetime.fromtimestamp(time // 1000, dt.UTC)
-    year, month = moment.year, moment.month
-    if timeframe.ms > _MINUTE:
-        return Period(f"{year:04}", TimeRange(to_ms(dt.date(year, 1, 1)), to_ms(dt.date(year + 1, 1, 1))))
+    return _month(moment.year, moment.month) if timeframe.ms <= _MINUTE else _year(moment.year)
+
+
+@lru_cache(maxsize=64)  # a live feed asks with each bar
+def _month(year: int, month: int) -> Period:
     behind = dt.date(year + month // 12, month % 12 + 1, 1)
     return Period(f"{year:04}-{month:02}", TimeRange(to_ms(dt.date(year, month, 1)), to_ms(behind)))
+
+
+@lru_cache(maxsize=64)
+def _year(year: int) -> Period:
+    return Period(f"{year:04}", TimeRange(to_ms(dt.date(year, 1, 1)), to_ms(dt.date(year + 1, 1, 1))))
 
 
 def periods(timeframe: Timeframe, span: TimeRange) -> list[Period]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from btfeeds.errors import MissingExtra, WarehouseUnwritable
 
 _UNFINISHED = ".unfinished"
+_BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "adl")  # need no folders; asked for one, they make a bucket of it
 
 
 class Place(Protocol):
@@ -104,6 +105,7 @@ class Remote:
             self._system, self._prefix = url_to_fs(url)
         except ImportError:
             raise MissingExtra("s3fs", "remote", f"{url.partition('://')[0]}:// as a place for files") from None
+        self._buckets = url.partition("://")[0] in _BUCKETS
 
     def read(self, path: str) -> bytes:
         self._system.invalidate_cache()
@@ -112,7 +114,8 @@ class Remote:
 
     def write(self, path: str, content: bytes) -> None:
         try:
-            self._system.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
+            if not self._buckets:
+                self._system.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._system.pipe_file(self._at(path), content)
         except OSError as error:
             raise _unwritable(path, error) from None

@@ -69,11 +69,14 @@ class Rows:
         return pa.table(columns | {"origin": pa.array(self.origin)})
 
 
+NOTHING = Rows.of([])
+
+
 def joined(parts: Iterable[Rows]) -> Rows:
     """All rows in ascending order. Where two have a bar of the same time, that of the later part counts."""
     some = [part for part in parts if len(part)]
     if not some:
-        return Rows.of([])
+        return NOTHING
     if len(some) == 1:
         return some[0]
     whole = Rows(Columns.joined(part.bars for part in some), np.concatenate([part.origin for part in some]))

@@ -43,7 +43,7 @@ def encode(rows: Rows, subscription: Subscription, origins: dict[int, Provenance
     into = pyarrow.BufferOutputStream()
     parquet.write_table(
         table, into, row_group_size=_GROUP, compression="zstd", compression_level=3, use_dictionary=False,
-        column_encoding=dict.fromkeys(_PACKED, "DELTA_BINARY_PACKED"), store_schema=False,
+        column_encoding=dict.fromkeys(_PACKED, "DELTA_BINARY_PACKED"),
     )  # fmt: skip
     content: bytes = into.getvalue().to_pybytes()
     return content

@@ -14,7 +14,7 @@ from btfeeds.columns import NAMES
 from btfeeds.errors import MissingExtra, WarehouseError
 from btfeeds.market import Subscription
 from btfeeds.warehouse import books, layout, sealed
-from btfeeds.warehouse.rows import Rows
+from btfeeds.warehouse.rows import NOTHING, Rows
 from btfeeds.warehouse.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def sources(shelf: Shelf, subscription: Subscription) -> Sources:
         with shelf.catalogue.reading() as db:
             number = books.series_id(db, subscription)
             files = [] if number is None else books.files(db, number)
-            rows = Rows.of([]) if number is None else books.rows(db, number, layout.EVER)
+            rows = NOTHING if number is None else books.rows(db, number, layout.EVER)
         paths, tables, replaced = [], [], False
         for file in files:
             content, path = shelf.content(subscription, file), shelf.place.local(file.path)

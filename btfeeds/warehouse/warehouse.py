@@ -21,7 +21,7 @@ from btfeeds.warehouse import books, checking, intake, sealed, sealing, sql
 from btfeeds.warehouse.backup import Manifest, backup
 from btfeeds.warehouse.catalogue import Catalogue
 from btfeeds.warehouse.items import Added, DeadLetter, Finding, Provenance, Revision, SealedFile, Series
-from btfeeds.warehouse.rows import Rows, joined
+from btfeeds.warehouse.rows import NOTHING, Rows, joined
 from btfeeds.warehouse.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Warehouse:
                 with self._catalogue.reading() as db:
                     number = books.series_id(db, subscription)
                     files = [] if number is None else books.files(db, number, span)
-                    rows = Rows.of([]) if number is None else books.rows(db, number, span)
+                    rows = NOTHING if number is None else books.rows(db, number, span)
                 tables = self._shelf.load(subscription, files, span)
                 if tables is not None:
                     return tables, rows
@@ -218,6 +218,7 @@ class Warehouse:
             """None: there are files to compare with that were not looked into yet, or others than those."""
             loaded = self._shelf.load(subscription, files, extent)
             if loaded is None:
+                files.clear()
                 return None
             with self._catalogue.writing() as db:
                 number = books.make_series(db, subscription)

@@ -161,3 +161,17 @@ def test_what_cannot_be_is_refused(params: dict[str, Any], said: str) -> None:
 def test_a_parameter_that_does_not_exist_is_refused() -> None:
     with pytest.raises(TypeError, match="did you mean 'missing'"):
         HistoryFeed(dataname="BTC/USDT", venue="binance", mising="skip")
+
+
+def test_an_indicator_may_begin_with_one_of_its_lines(warehouse: Warehouse) -> None:
+    fill(warehouse, 0, 10)
+
+    class Crossing(bt.Strategy):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.cross = bt.ind.CrossOver(self.data.close, bt.ind.SMA(period=3))  # it asks whose line that is
+            self.bars = 0
+
+        def next(self) -> None:
+            self.bars += 1
+
+    assert run(feed(warehouse), strategy=Crossing).bars == 7

@@ -167,7 +167,7 @@ def test_mixing_plain_and_resampled_live_feeds_survives_a_quiet_market() -> None
 
 def test_a_larger_bar_does_not_close_by_the_wall_clock() -> None:
     data = feed(DELAYED, bar(NOON), LIVE, *[lambda: None] * 5, bar(NOON + 4 * MINUTE), END, settled=NOON)
-    data._clock.advance(60 * MINUTE)
+    data._feed_clock.advance(60 * MINUTE)
     assert rounds(resampled(data, (MIN, 5)))[-1] == {"BTC/USDT": ("01 12:05", 1), "BTC/USDT 5m": ("01 12:05", 2)}
 
 

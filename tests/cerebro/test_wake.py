@@ -4,7 +4,6 @@ import threading
 
 import backtrader as bt
 
-from btfeeds.cerebro import wake as wake_module
 from btfeeds.cerebro.wake import Seat, Wake, wake_of
 from btfeeds.clock import ManualClock
 from btfeeds.live.items import Delivery
@@ -190,13 +189,82 @@ def test_no_history_runs_ahead_of_another() -> None:
     assert not wake.must_hold(a)
 
 
-def test_a_history_that_does_not_move_is_waited_for_until_patience_ends(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    a, b = seat(live=False), seat(live=False)
-    wake = table(a, b)
-    hold(a, NOON)
-    assert wake.must_hold(a)
-    monkeypatch.setattr(wake_module, "PATIENCE_S", -1.0)
-    assert not wake.must_hold(a)
+class Wall:
+    """Seconds of the wall that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def beginner(wall: Wall, host: str, turn_ms: float = 0.0) -> Seat:
+    """A seat whose history has not begun to come."""
+    return Seat(FakeStream(settled=NOON), Timeframe.parse("1m"), ManualClock(NOON), 0, host=host, turn_ms=turn_ms,
+                wall=wall)  # fmt: skip
+
+
+def test_a_venue_that_gives_nothing_keeps_the_bars_of_another_for_two_seconds_at_most() -> None:
+    wall = Wall()
+    up, hangs = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake = table(up, hangs)
+    hold(up, NOON)
+    assert wake.must_hold(up)
+    wall.seconds += 2.0
+    assert wake.must_hold(up)
+    wall.seconds += 0.1
+    assert not wake.must_hold(up)
+
+
+def test_a_venue_that_wants_time_between_requests_gets_it() -> None:
+    wall = Wall()
+    up, slow = beginner(wall, "kraken"), beginner(wall, "massive", turn_ms=12_000)
+    hold(up, NOON)
+    wake = table(up, slow)
+    wall.seconds += 13.9
+    assert wake.must_hold(up)
+    wall.seconds += 0.2
+    assert not wake.must_hold(up)
+
+
+def test_while_a_venue_answers_the_next_of_its_feeds_is_waited_for() -> None:
+    wall = Wall()
+    up, first, second = beginner(wall, "kraken"), beginner(wall, "coinbase"), beginner(wall, "coinbase")
+    hold(up, NOON)
+    wake = table(up, first, second)
+    wall.seconds += 1.9
+    first.stream.push(bar(NOON + MINUTE))
+    first.pull()
+    wall.seconds += 1.9
+    assert wake.must_hold(up), "coinbase answers, and the second feed has its turn"
+    wall.seconds += 0.2
+    assert not wake.must_hold(up)
+
+
+def test_a_history_that_has_begun_is_waited_for_a_minute_when_it_does_not_move() -> None:
+    wall = Wall()
+    up, slow = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake = table(up, slow)
+    slow.stream.push(bar(NOON))
+    slow.pull()
+    hold(up, NOON + MINUTE)
+    wall.seconds += 60.0
+    assert wake.must_hold(up)
+    wall.seconds += 0.1
+    assert not wake.must_hold(up)
+
+
+def test_a_history_that_moves_again_is_waited_for_again() -> None:
+    wall = Wall()
+    up, slow = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake = table(up, slow)
+    hold(up, NOON + 5 * MINUTE)
+    wall.seconds += 5.0
+    assert not wake.must_hold(up)
+    slow.stream.push(bar(NOON))
+    slow.pull()
+    assert wake.must_hold(up)
 
 
 def test_a_feed_that_has_ended_is_not_waited_for() -> None:

@@ -103,6 +103,8 @@ def test_the_table_has_a_row_for_each_feed() -> None:
         (monitor.GapOpened("binance", "X", NOON, NOON, "break"), "X has a gap from 12:00 (break): history is asked"),
         (monitor.GapClosed("binance", "X", NOON, NOON, 3), "X: gap closed with 3 bars"),
         (monitor.BackfillFailed("binance", "X", "no", 2_000), "X: history does not answer; next try in 2.0 s"),
+        (monitor.WarehouseOut("binance", "full"), "the warehouse cannot be used, the feed goes on without: full"),
+        (monitor.WarehouseBack("binance", 45), "the warehouse can be used again, after 45 s"),
         (monitor.RingOverflowed("binance", "X"), "RingOverflowed"),
     ],
 )

@@ -35,6 +35,11 @@ def row(number: int) -> Row:
     return [open_time, *map(str, values(number)), open_time + MINUTE - 1, "0", 7, "0", "0", "0"]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed in the middle of an answer."""
+
+
 class Archive:
     """Has the first `minutes` minutes from START of any symbol, 1,000 in a page."""
 
@@ -55,7 +60,7 @@ class Archive:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

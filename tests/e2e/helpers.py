@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +104,13 @@ def run(*feeds: Any, strategy: Any = Diary, seconds: float = 30.0, **options: An
 
 
 def ours() -> list[str]:
-    """The threads of feeds that are alive."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("btfeeds-binance")]
+    """The threads of feeds that do not end. A busy machine has ten seconds for those that are about to."""
+    for _ in range(1_000):
+        left = [thread for thread in threading.enumerate() if thread.name.startswith("btfeeds-binance")]
+        if not left:
+            break
+        left[0].join(0.01)
+    return [thread.name for thread in left]
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -144,8 +151,17 @@ def read_until(child: subprocess.Popen[str], wanted: Callable[[str], bool]) -> N
     raise AssertionError(f"it ended before: {child.communicate()}")
 
 
+@cache
+def leaving_s() -> float:
+    """How long a process may take to leave: two seconds, and what a busy machine adds, told by what importing takes."""
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import backtrader, pandas"], check=True, env=environment())
+    return 2.0 + 2 * (time.monotonic() - begun)
+
+
 def tell(child: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
     """Send a signal; the process has to be gone within two seconds."""
+    seconds = leaving_s()
     child.send_signal(number)
-    out, err = child.communicate(timeout=2)
+    out, err = child.communicate(timeout=seconds)
     return child.returncode, out, err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from btfeeds.simulator import Simulator, serve
-from tests.e2e.helpers import feed, market, ours, process, read_until, run, tell
+from tests.e2e.helpers import feed, leaving_s, market, ours, process, read_until, run, tell
 
 SCRIPT = """
 import sys
@@ -76,7 +76,7 @@ def test_a_script_is_gone_within_two_seconds_of_a_signal(
 def test_an_exception_in_next_ends_the_process(sim: Simulator, script: str) -> None:
     with process(script, sim.rest_url, "raise") as child:
         read_until(child, lambda line: int(line) > 25)
-        _, err = child.communicate(timeout=2)
+        _, err = child.communicate(timeout=leaving_s())
     assert child.returncode == 1
     assert err.rstrip().endswith("ZeroDivisionError: in next")
     _gone(sim)

@@ -23,7 +23,7 @@ class Slow(Diary):
     def next(self) -> None:
         super().next()
         self.under.append((self.data.open_time(), self.words["BTC/USDT"][-1]))
-        clock = self.data._clock
+        clock = self.data._feed_clock
         if self.words["BTC/USDT"][-1] == "LIVE" and len(self) == HISTORY + 10:
             self.stood = self.data.open_time()
             until = clock.now() + 20 * MINUTE

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from btfeeds.market import Bar
+from btfeeds import venues
+from btfeeds.clock import ManualClock
+from btfeeds.errors import UnsupportedTimeframe
+from btfeeds.live.items import Gap
+from btfeeds.live.stream import Stream
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe
 from btfeeds.simulator import serve
 from tests.e2e.helpers import MINUTE, START, market
 from tests.e2e.streaming import follow, values
@@ -82,3 +87,31 @@ def test_a_key_that_is_refused_ends_the_feed_with_advice() -> None:
         pytest.raises(AssertionError, match="BTFEEDS_ALPACA_API_KEY"),
     ):
         follow(sim, "alpaca", "AAPL", start=None, until=END, key="wrong")
+
+
+def test_bars_that_no_history_can_give_come_live_and_across_a_break_a_gap_is_said() -> None:
+    bars, begin = list(market(HISTORY + 60, symbol="BTC/USDT")), START + HISTORY * MINUTE
+    with serve("bybit", bars, symbol="BTC/USDT", history=HISTORY, speed=300, faults=["cut@5m"]) as sim:
+        met = follow(sim, "bybit", "BTC/USDT", "45s", start=None, until=begin + 12 * MINUTE)
+    opens = [bar.open_time for bar in met.bars]
+    assert opens == sorted(set(opens)) and all((time - START) % 45_000 == 0 for time in opens)
+    gaps = [notice.payload for notice in met.notices if isinstance(notice.payload, Gap)]
+    assert len(opens) >= 10 and set(met.sources) == {"live"}
+    missing = set(range(opens[0], begin + 12 * MINUTE, 45_000)) - set(opens)
+    assert missing and all(any(gap.start <= time < gap.end for gap in gaps) for time in missing), (missing, gaps)
+    # bars that were whole add up: four of them are as long as three minutes
+    for start in (time for time in opens if (time - START) % (3 * MINUTE) == 0):
+        small = [bar for bar in met.bars if start <= bar.open_time < start + 3 * MINUTE]
+        large = bars[(start - START) // MINUTE :][:3]
+        if len(small) == 4:
+            assert (small[0].open, small[-1].close) == (large[0].open, large[-1].close)
+            assert sum(bar.volume for bar in small) == pytest.approx(sum(bar.volume for bar in large))
+
+
+def test_bars_that_no_history_can_give_are_refused_with_history() -> None:
+    venue = venues.venue("bybit", rest_url="http://127.0.0.1:9", stream_url="ws://127.0.0.1:9")
+    subscription = Subscription("bybit", Symbol("BTC/USDT"), Timeframe.parse("45s"))
+    stream = Stream(venue, subscription, clock=ManualClock(START), start=START)
+    stream.open(lambda: None)
+    assert isinstance(stream.error, UnsupportedTimeframe) and "history=None" in stream.error.advice
+    stream.close()

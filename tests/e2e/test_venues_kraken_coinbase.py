@@ -105,3 +105,22 @@ def test_a_quiet_market_gives_its_bars_without_waiting_for_the_next_trade(venue:
         met = delivered(sim, venue, timeframe, end)
         assert sim.clock.now() < START + (HISTORY + 14) * MINUTE, "it waited for a trade"
         same(met, truth(sim, venue, timeframe, end))
+
+
+@pytest.mark.parametrize("venue", ["kraken", "coinbase"])
+def test_bars_of_45_seconds_are_made_of_trades_in_history_and_live(venue: str) -> None:
+    three, end = Timeframe.parse("3m"), START + (HISTORY + 9) * MINUTE
+    with serve(venue, BARS, symbol="BTC/USD", history=HISTORY, speed=SPEED) as sim:
+        met = [one.bar for one in delivered(sim, venue, "45s", end)]
+        minutes = truth(sim, venue, "1m", end)
+    opens = [bar.open_time for bar in met]
+    assert opens == sorted(set(opens)) and all((time - START) % 45_000 == 0 for time in opens)
+    # four of them are as long as three minutes, and both were made of the same trades
+    for start in range(START, end, three.ms):
+        small = [bar for bar in met if start <= bar.open_time < start + three.ms]
+        large = [bar for bar in minutes if start <= bar.open_time < start + three.ms and bar.volume > 0]
+        assert (small[0].open, small[-1].close) == (large[0].open, large[-1].close)
+        assert (max(b.high for b in small), min(b.low for b in small)) == (
+            max(b.high for b in large), min(b.low for b in large),
+        )  # fmt: skip
+        assert sum(b.volume for b in small) == pytest.approx(sum(b.volume for b in large))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from btfeeds.clock import ManualClock
-from btfeeds.errors import BadFrame, ConfigError, HistoryIncomplete, RateLimited, UnknownSymbol
+from btfeeds.errors import BadFrame, ConfigError, HistoryIncomplete, NetworkError, RateLimited, UnknownSymbol
 from btfeeds.history import ibkr
 from btfeeds.history.downloader import DataDownloaderFactory, Downloader
 from btfeeds.history.ibkr import Ibkr, IbkrDownloader, Pace
@@ -173,7 +173,7 @@ def test_symbols_become_contracts(symbol: str, fields: str) -> None:
     assert Ibkr().native_symbol(Symbol(symbol)) == fields
 
 
-@pytest.mark.parametrize("symbol", ["BTC/USDT:USDT", "^XYZ", "ES=F"])
+@pytest.mark.parametrize("symbol", ["BTC/USDT:USDT", "EUR/USD:USD", "^XYZ", "ES=F"])
 def test_a_symbol_that_cannot_be_a_contract_is_refused(symbol: str) -> None:
     with pytest.raises(UnknownSymbol):
         Ibkr().native_symbol(Symbol(symbol))
@@ -215,6 +215,26 @@ def test_three_violations_in_a_row_are_told() -> None:
     with downloader, pytest.raises(RateLimited):
         downloader.bars("AAPL", "1m", TimeRange(MORNING, MORNING + M))
     assert len(ib.asked) == 3
+
+
+def test_a_link_that_broke_is_made_again_a_little_later() -> None:
+    ib, downloader, clock = made(ConnectionError("Socket disconnect"), [row(MORNING)])
+    before = clock.monotonic()
+    with downloader:
+        assert len(downloader.bars("AAPL", "1m", TimeRange(MORNING, MORNING + M))) == 1
+    assert len(ib.asked) == 2 and clock.monotonic() - before >= 15_000
+
+
+def test_where_nobody_listens_that_is_said_at_once() -> None:
+    class Deaf(FakeIB):
+        async def connectAsync(self, **target: Any) -> None:
+            raise ConnectionRefusedError(111, "Connect call failed")
+
+    clock = ManualClock(MORNING + 2 * DAY)
+    before = clock.monotonic()
+    with IbkrDownloader(gateway(Deaf()), clock) as downloader, pytest.raises(NetworkError, match="Start TWS"):
+        downloader.bars("AAPL", "1m", TimeRange(MORNING, MORNING + M))
+    assert clock.monotonic() == before
 
 
 def test_what_cannot_be_cured_is_asked_once() -> None:

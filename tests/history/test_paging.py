@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from email.utils import formatdate
 
 import httpx2
 import pytest
 
-from btfeeds import monitor
+from btfeeds import monitor, venues
+from btfeeds.clock import ManualClock
 from btfeeds.errors import BadFrame, HistoryIncomplete, NetworkError, UnknownSymbol, UnsupportedTimeframe
+from btfeeds.history.downloader import Downloader
+from btfeeds.history.http import HttpClient
 from btfeeds.history.paging import Page
-from btfeeds.market import TimeRange, Trade
+from btfeeds.market import Timeframe, TimeRange, Trade
+from btfeeds.venues import reading
 from btfeeds.venues.base import Limits, Paging
 from btfeeds.venues.binance import Binance
-from tests.history.venue import NOON, FakeVenue, M, Row, row
+from tests.history.venue import NOON, FakeVenue, M, Row, Unread, row
 
 
 def span(minutes: float, start: float = 0) -> TimeRange:
@@ -161,6 +166,20 @@ def test_a_date_that_cannot_be_read_leaves_our_own_clock() -> None:
 
 def test_nothing_closed_is_no_page() -> None:
     assert pages(FakeVenue(10, now=NOON + 30_000), 5) == []
+
+
+def test_nothing_closed_tells_the_venues_time_all_the_same() -> None:
+    venue_now, ours = NOON + 600_000, NOON + 690_000
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        headers = {"date": formatdate(venue_now // 1000, usegmt=True)}
+        return httpx2.Response(200, json={"code": "0", "msg": "", "data": []}, headers=headers)
+
+    clock = ManualClock(ours)
+    with Downloader(venues.venue("okx"), HttpClient(clock, transport=Unread(answer)), clock) as loader:
+        got = list(loader.pages("BTC/USDT", "1m", TimeRange(ours - 90_000, ours - 30_000)))
+    assert [(page.bars, page.venue_time) for page in got] == [([], venue_now)]
+    assert not got[0].span and got[0].took
 
 
 # --- what cannot be right ---------------------------------------------------------------------------------------------
@@ -337,3 +356,70 @@ def test_the_youngest_bar_is_trusted_when_it_is_old_enough() -> None:
     venue = FakeVenue(5, now=NOON + 5 * M + 10_000)
     (page,) = pages(venue, 5)
     assert (page.span, minutes(page)) == (span(5), [0, 1, 2, 3, 4])
+
+
+# --- what a provider has not, or not yet ------------------------------------------------------------------------------
+
+
+class Late(Binance):
+    """Has bars of two days only, shows them five minutes late, and gives pages of whole hours."""
+
+    delay_ms = 5 * M
+    days_back = reading.days("1m=2")
+    paging = Paging.WINDOW
+
+    def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
+        return TimeRange(span.start, min(span.end, span.start - span.start % (60 * M) + 60 * M))
+
+
+def test_what_is_not_there_yet_is_left_out() -> None:
+    venue = FakeVenue(10)
+    (page,) = pages(venue, 10, provider=Late())
+    assert (page.span, minutes(page)) == (span(5), [0, 1, 2, 3, 4])
+
+
+def test_where_nothing_is_there_yet_nobody_is_asked() -> None:
+    venue = FakeVenue(3)
+    assert pages(venue, 3, provider=Late()) == [] and venue.requests == []
+
+
+def test_a_provider_chooses_what_one_request_is_for() -> None:
+    venue = FakeVenue(130, now=NOON + 300 * M)
+    found = list(venue.downloader(Late()).pages("BTC/USDT", "1m", span(130, 30)))
+    assert [page.span for page in found] == [span(60, 30), span(120, 60), span(130, 120)]
+
+
+def test_a_provider_whose_next_page_is_not_there_is_not_asked_on() -> None:
+    class First(Late):
+        def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
+            piece = super().page(timeframe, span, now)
+            return piece if piece.start < NOON + 60 * M else TimeRange(piece.start, piece.start)
+
+    venue = FakeVenue(130, now=NOON + 300 * M)
+    found = list(venue.downloader(First()).pages("BTC/USDT", "1m", span(130)))
+    assert [page.span for page in found] == [span(60)] and len(venue.requests) == 1
+
+
+def test_what_a_provider_has_no_longer_is_missing_and_the_rest_is_loaded() -> None:
+    two_days = 2 * 1_440 * M
+    venue = FakeVenue(10, now=NOON + two_days + 4 * M + 1)
+    frame = venue.downloader(Late()).download("BTC/USDT", "1m", NOON, NOON + 10 * M, partial=True)
+    # the minute in which the two days begin is not whole, and one more goes while it is asked for
+    assert frame.attrs["missing"] == ((NOON, NOON + 6 * M),)
+    assert [stamp.minute for stamp in frame.index] == [6, 7, 8, 9]
+
+
+def test_what_a_provider_has_no_longer_is_said_before_anything_is_asked() -> None:
+    venue = FakeVenue(10, now=NOON + 10 * 1_440 * M)
+    with pytest.raises(HistoryIncomplete, match="of the last 2 days only") as caught:
+        pages(venue, 10, provider=Late())
+    assert venue.requests == [] and caught.value.missing == ((NOON, NOON + 10 * M),)
+    assert "Start at 2024-03-09T12:01:00Z or later" in str(caught.value)
+
+
+def test_larger_bars_reach_as_far_back_as_those_they_are_made_of() -> None:
+    venue = FakeVenue(120, now=NOON + 2 * 1_440 * M + 30 * M)
+    frame = venue.downloader(Late()).download("BTC/USDT", "7m", NOON, NOON + 120 * M, partial=True)
+    # bars of 7 minutes open 3, 10 … 31, 38 minutes after noon
+    assert frame.attrs["missing"] == ((NOON + 3 * M, NOON + 38 * M),)
+    assert frame.index[0].value // 1_000_000 == NOON + 38 * M

@@ -36,6 +36,14 @@ def test_who_has_no_such_bars_is_passed_over() -> None:
     assert candidates("BTC/USD", "1s", rules="crypto=gemini,kraken") == ["kraken"]
 
 
+def test_shares_with_and_without_splits_worked_in_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BTFEEDS_MASSIVE_API_KEY", "k")  # raw
+    monkeypatch.setenv("BTFEEDS_TWELVEDATA_API_KEY", "k")  # with splits, as Yahoo
+    assert candidates("AAPL", "1m", rules="AAPL=massive,yahoo,twelvedata") == ["massive"]
+    assert candidates("AAPL", "1m", rules="AAPL=yahoo,massive,twelvedata") == ["yahoo", "twelvedata"]
+    assert candidates("EUR/USD", "1d", rules="fx=yahoo,binance,twelvedata")[0] == "yahoo"
+
+
 def test_who_mostly_failed_is_asked_behind_the_others() -> None:
     assert candidates("BTC/USDT", rules="crypto=binance,okx", bad=("binance",)) == ["okx", "binance"]
 

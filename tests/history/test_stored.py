@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -16,6 +17,7 @@ from btfeeds.history.paging import Page
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.stored import StoredHistory, certain, joined, pieces
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.binance import Binance
 from btfeeds.warehouse import Warehouse
 from tests.history.venue import NOON, FakeVenue, M, Row
 
@@ -171,6 +173,29 @@ def test_bars_that_cannot_be_bars_are_named_and_what_follows_is_had(warehouse: W
         list(one.fill("BTC/USDT", "1m", span(0, 2_500)))
     assert told.value.missing == ((NOON + 3 * M, NOON + 4 * M),)
     assert warehouse.missing(SERIES, span(0, 2_500)) == [span(3, 4)]
+
+
+class Short(Binance):
+    """Keeps a day of minutes."""
+
+    days_back = MappingProxyType({MINUTE: 1})
+
+
+def test_what_is_older_than_the_provider_keeps_is_named_and_the_rest_is_had(warehouse: Warehouse) -> None:
+    venue = FakeVenue(3_000)
+    one = StoredHistory(venue.downloader(Short()), warehouse, venue.clock)
+    # the last bar opens at 2,999; a day is 1,440
+    had: list[int] = []
+    with pytest.raises(HistoryIncomplete) as told:
+        for page in one.fill("BTC/USDT", "1m", span(1_000, 3_000)):
+            had += [(bar.open_time - NOON) // M for bar in page.bars]
+    [(start, end)] = told.value.missing
+    first = (end - NOON) // M
+    assert (start, 1_555 <= first <= 1_565) == (NOON + 1_000 * M, True)
+    assert had == list(range(first, 3_000))
+    reach = one.reach(MINUTE)
+    assert reach is not None and abs(reach - end) <= 4 * M
+    assert StoredHistory(venue.downloader(), warehouse, venue.clock).reach(MINUTE) is None
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------

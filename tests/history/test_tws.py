@@ -104,9 +104,12 @@ def test_where_nobody_listens_the_advice_names_the_program() -> None:
         async def connectAsync(self, **target: Any) -> None:
             raise ConnectionRefusedError(111, "Connect call failed")
 
+    ib = Deaf()
+    made = gateway(ib)
     with pytest.raises(NetworkError, match="Start TWS or IB Gateway") as caught:
-        ask(Deaf())
-    assert "127.0.0.1:7497" in str(caught.value)
+        made.bars(APPLE, {}, lambda: False)
+    assert "127.0.0.1:7497" in str(caught.value) and not made.reached
+    made.close()
 
 
 def test_an_answer_that_never_comes_is_an_error_and_not_an_empty_one() -> None:

@@ -6,14 +6,20 @@ import pytest
 
 from btfeeds.history.ranges import merge
 from btfeeds.live.aggregate import TradeBars, bars_from_trades
+from btfeeds.live.ring import Quiet, Revised
 from btfeeds.market import Bar, Timeframe, TimeRange, Trade
 
 MINUTE = Timeframe.parse("1m")
 
 
+def given(bars: TradeBars, trade: Trade) -> Bar | None:
+    """The bar that a trade closes."""
+    return next((told for told in bars.add(trade) if isinstance(told, Bar)), None)
+
+
 def feed(*trades: Trade) -> list[Bar]:
     bars = TradeBars(MINUTE)
-    return [bar for trade in trades if (bar := bars.add(trade))]
+    return [bar for trade in trades if (bar := given(bars, trade))]
 
 
 def test_the_first_trade_of_a_later_minute_closes_the_one_before() -> None:
@@ -38,17 +44,17 @@ def test_a_minute_without_trades_gives_no_bar() -> None:
 def test_after_a_break_the_bars_under_way_are_not_trusted() -> None:
     bars = TradeBars(MINUTE)
     for trade in (Trade(1, 9.0, 1.0, 1), Trade(60_000, 10.0, 1.0, 2)):
-        assert bars.add(trade) is None
+        assert given(bars, trade) is None
     bars.broken()
-    assert bars.add(Trade(125_000, 10.0, 1.0, 9)) is None, "minute 1 lacks its end"
-    assert bars.add(Trade(180_000, 10.0, 1.0, 10)) is None, "minute 2 may lack its beginning"
-    assert bars.add(Trade(240_000, 10.0, 1.0, 11)) == Bar(180_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
+    assert given(bars, Trade(125_000, 10.0, 1.0, 9)) is None, "minute 1 lacks its end"
+    assert given(bars, Trade(180_000, 10.0, 1.0, 10)) is None, "minute 2 may lack its beginning"
+    assert given(bars, Trade(240_000, 10.0, 1.0, 11)) == Bar(180_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
 
 
 def test_a_jump_in_the_numbering_distrusts_the_bars_on_both_sides() -> None:
     bars = TradeBars(MINUTE)
     got = [
-        bars.add(trade)
+        given(bars, trade)
         for trade in (
             Trade(1, 9.0, 1.0, 1),
             Trade(60_000, 9.0, 1.0, 2),
@@ -64,11 +70,11 @@ def test_a_jump_in_the_numbering_distrusts_the_bars_on_both_sides() -> None:
 def test_the_venues_last_number_tells_of_a_lost_trade() -> None:
     bars = TradeBars(MINUTE)
     for trade in (Trade(1, 9.0, 1.0, 1), Trade(60_000, 9.0, 1.0, 2)):
-        bars.add(trade)
+        given(bars, trade)
     bars.seen(2)
     bars.seen(3)
     assert bars.lost == 1
-    assert bars.add(Trade(120_000, 9.0, 1.0, 4)) is None, "minute 1 lacks trade 3"
+    assert given(bars, Trade(120_000, 9.0, 1.0, 4)) is None, "minute 1 lacks trade 3"
 
 
 def test_a_trade_that_comes_twice_counts_once() -> None:
@@ -78,12 +84,77 @@ def test_a_trade_that_comes_twice_counts_once() -> None:
     assert got[0].volume == 1.0
 
 
-def test_a_trade_of_a_closed_minute_is_late_and_left_out() -> None:
+def test_a_trade_that_comes_behind_its_bar_changes_it_and_no_other() -> None:
     bars = TradeBars(MINUTE)
-    for trade in (Trade(1, 9.0, 1.0), Trade(60_000, 9.0, 1.0), Trade(50_000, 99.0, 1.0)):
-        bars.add(trade)
-    assert bars.late == 1
-    assert bars.add(Trade(120_000, 9.0, 1.0)) == Bar(60_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)
+    for time in (1, 60_000, 70_000, 120_000):
+        bars.add(Trade(time, 9.0, 1.0))
+    assert bars.add(Trade(119_000, 11.0, 0.5)) == (Revised(Bar(60_000, 9.0, 11.0, 9.0, 11.0, 2.5, 3)),)
+    assert given(bars, Trade(180_000, 9.0, 1.0)) == Bar(120_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)
+
+
+def test_a_late_trade_stands_where_its_number_or_its_time_says() -> None:
+    for numbers in ((1, 2, 4, 3), (-1, -1, -1, -1)):
+        bars = TradeBars(MINUTE, counted=False)
+        for time, price, number in zip((1, 60_000, 120_000, 119_000), (9.0, 9.0, 7.0, 11.0), numbers, strict=True):
+            told = bars.add(Trade(time, price, 1.0, number))
+        assert told == (Revised(Bar(60_000, 9.0, 11.0, 9.0, 11.0, 2.0, 2)),)
+        assert bars.add(Trade(59_999, 5.0, 1.0, -1 if numbers[0] < 0 else 0)) == (), "of that minute nothing was given"
+
+
+def test_a_trade_of_a_bar_that_is_forgotten_is_late() -> None:
+    bars = TradeBars(MINUTE)
+    for minute in range(5):
+        bars.add(Trade(minute * 60_000, 9.0, 1.0))
+    assert bars.add(Trade(60_500, 99.0, 1.0)) == () and bars.late == 1
+
+
+def test_a_missing_trade_that_comes_out_of_order_makes_both_its_bars_whole() -> None:
+    bars = TradeBars(MINUTE)
+    for time, number in ((1, 1), (60_000, 2), (110_000, 3), (120_500, 5), (180_000, 6)):
+        assert not bars.add(Trade(time, 9.0, 1.0, number)), "number 4 may belong to either minute"
+    assert bars.add(Trade(119_000, 12.0, 1.0, 4)) == [
+        Bar(60_000, 9.0, 12.0, 9.0, 12.0, 3.0, 3),
+        Bar(120_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1),
+    ]
+    assert bars.add(Trade(119_000, 12.0, 1.0, 4)) == (), "it comes twice"
+
+
+def test_numbers_without_a_hole_prove_that_nobody_traded_in_between() -> None:
+    bars = TradeBars(MINUTE)
+    bars.add(Trade(1, 9.0, 1.0, 1))
+    assert bars.add(Trade(180_000, 9.0, 1.0, 2)) == [Quiet(TimeRange(60_000, 180_000))]
+    bars.add(Trade(200_000, 9.0, 1.0, 4))
+    assert bars.add(Trade(360_000, 9.0, 1.0, 5)) == [Quiet(TimeRange(240_000, 360_000))], "3 lies before 4"
+    assert bars.add(Trade(480_000, 9.0, 1.0, 7)) == [], "6 may lie in between"
+
+
+def test_where_numbers_have_holes_or_are_not_there_nothing_proves_that_nobody_traded() -> None:
+    for bars, number in ((TradeBars(MINUTE, counted=False), 1), (TradeBars(MINUTE), -1)):
+        bars.add(Trade(1, 9.0, 1.0, number))
+        assert bars.add(Trade(180_000, 9.0, 1.0, abs(number) * 2 * number)) == []
+
+
+def test_the_venues_last_number_closes_a_bar_once_it_is_over_and_proves_quiet_minutes() -> None:
+    bars = TradeBars(MINUTE)
+    for time, number in ((1, 1), (60_000, 2)):
+        bars.add(Trade(time, 9.0, 1.0, number))
+    assert bars.seen(2, 120_999) == (), "a trade of 119.999 s may be on its way"
+    assert bars.seen(2, 121_000) == [Bar(60_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)]
+    assert bars.seen(2, 179_000) == ()
+    assert bars.seen(2, 241_000) == [Quiet(TimeRange(120_000, 240_000))]
+    assert bars.add(Trade(300_000, 9.0, 1.0, 3)) == [Quiet(TimeRange(240_000, 300_000))]
+    assert bars.seen(3, 361_000) == [Bar(300_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)], "it was heard from its first trade on"
+
+
+def test_a_last_number_that_we_have_not_heard_or_have_passed_closes_nothing() -> None:
+    bars = TradeBars(MINUTE)
+    for time, number in ((1, 1), (60_000, 2)):
+        bars.add(Trade(time, 9.0, 1.0, number))
+    assert bars.seen(3, 130_000) == () and bars.seen(3, 190_000) == (), "number 3 is not here"
+    assert bars.seen(1, 130_000) == (), "said before number 2"
+    assert bars.add(Trade(190_500, 9.0, 1.0, 4)) == [], "3 may be of minute 1, 2 or 3"
+    assert bars.add(Trade(250_000, 9.0, 1.0, 5)) == [], "minute 3, too"
+    assert bars.add(Trade(310_000, 9.0, 1.0, 6)) == [Bar(240_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)]
 
 
 def test_volumes_add_up_as_decimals_do() -> None:
@@ -110,25 +181,25 @@ def test_seven_minute_bars_lie_on_the_epochs_grid() -> None:
 def test_behind_a_frame_that_could_not_be_read_trades_without_numbers_are_not_trusted() -> None:
     bars = TradeBars(Timeframe.parse("1m"))
     trades = [Trade(minute * 60_000, 10.0, 1.0) for minute in range(5)]
-    assert [bars.add(trade) for trade in trades[:3]] == [None, None, Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
+    assert [given(bars, trade) for trade in trades[:3]] == [None, None, Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
     bars.doubt()
-    assert [bars.add(trade) for trade in trades[3:]] == [None, None]
-    assert bars.add(Trade(300_000, 10.0, 1.0)) == Bar(240_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
+    assert [given(bars, trade) for trade in trades[3:]] == [None, None]
+    assert given(bars, Trade(300_000, 10.0, 1.0)) == Bar(240_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
 
 
 def test_behind_a_frame_that_could_not_be_read_the_next_number_tells_whether_a_trade_is_lost() -> None:
     bars = TradeBars(Timeframe.parse("1m"))
     for number in range(2):
-        bars.add(Trade(number * 60_000, 10.0, 1.0, number))
+        given(bars, Trade(number * 60_000, 10.0, 1.0, number))
     bars.doubt()
-    assert bars.add(Trade(120_000, 10.0, 1.0, 2)) == Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
+    assert given(bars, Trade(120_000, 10.0, 1.0, 2)) == Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)
 
 
 def test_where_numbers_have_holes_a_jump_is_no_loss_and_what_comes_twice_counts_once() -> None:
     bars = TradeBars(Timeframe.parse("1m"), counted=False)
     trades = [Trade(0, 10.0, 1.0, 5), Trade(60_000, 10.0, 1.0, 90), Trade(60_500, 12.0, 2.0, 410)]
-    assert [bars.add(trade) for trade in [*trades, *trades]] == [None] * 6
-    assert bars.add(Trade(120_000, 11.0, 1.0, 411)) == Bar(60_000, 10.0, 12.0, 10.0, 12.0, 3.0, 2)
+    assert [given(bars, trade) for trade in [*trades, *trades]] == [None] * 6
+    assert given(bars, Trade(120_000, 11.0, 1.0, 411)) == Bar(60_000, 10.0, 12.0, 10.0, 12.0, 3.0, 2)
     assert bars.lost == 0
 
 
@@ -136,7 +207,7 @@ def test_where_numbers_have_holes_a_jump_is_no_loss_and_what_comes_twice_counts_
 def test_timeframes_no_venue_has_are_made_of_trades(timeframe: str, opens: list[int]) -> None:
     bars = TradeBars(Timeframe.parse(timeframe))
     step = opens[0]
-    made = [bars.add(Trade(number * step // 3, 10.0 + number % 3, 0.1, number)) for number in range(10)]
+    made = [given(bars, Trade(number * step // 3, 10.0 + number % 3, 0.1, number)) for number in range(10)]
     assert [bar for bar in made if bar] == [Bar(time, 10.0, 12.0, 10.0, 12.0, 0.3, 3) for time in opens]
 
 
@@ -145,6 +216,6 @@ def test_bars_of_trades_equal_those_that_history_merges_from_seconds(timeframe: 
     frame = Timeframe.parse(timeframe)
     trades = [Trade(n * 700, 100.0 + n * 7 % 13 / 10, 0.1 + n % 3 / 10, n) for n in range(1, 3_000)]
     made = TradeBars(frame)
-    streamed = [bar for trade in trades if (bar := made.add(trade))]
+    streamed = [bar for trade in trades if (bar := given(made, trade))]
     span = TimeRange(streamed[0].open_time, frame.close(streamed[-1].open_time))
     assert streamed == merge(bars_from_trades(trades, Timeframe.parse("1s")), frame, span)

@@ -12,10 +12,13 @@ from btfeeds.live.connection import Connection
 from btfeeds.live.effects import Covered, Dial, Doubt, Effect, HangUp, Loss, Lost, Ping, Refused, Relieve, Send
 from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.states import TABLE, Input, State
-from btfeeds.market import Bar
-from btfeeds.venues.base import Accepted, BarUpdate, Leaving, Limits, Pinged, Rejected, TurnedAway
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe
+from btfeeds.venues.alpaca import Alpaca
+from btfeeds.venues.base import Accepted, BarUpdate, Leaving, Limits, Pinged, Rejected, TurnedAway, Venue
 from btfeeds.venues.bitfinex import Bitfinex
+from btfeeds.venues.kraken import Kraken
 from btfeeds.venues.kucoin import KuCoin
+from btfeeds.venues.massive import Massive
 from tests.live.toy import Toy
 
 CHANNEL = "BTCUSDT@bars@1m"
@@ -363,3 +366,61 @@ def test_who_is_turned_away_for_a_while_waits_that_long() -> None:
     effects = connection.received([busy], 100)
     assert kinds(effects) == [HangUp, Lost]
     assert connection.deadline() == 15_100
+
+
+@pytest.mark.parametrize(
+    ("venue", "frame"),
+    [
+        (Alpaca, '[{"T":"error","code":406,"msg":"connection limit exceeded"}]'),
+        (Alpaca, '[{"T":"error","code":407,"msg":"slow client"}]'),
+        (Alpaca, '[{"T":"error","code":500,"msg":"internal error"}]'),
+        (Massive, '[{"ev":"status","status":"max_connections","message":"Maximum number of connections exceeded."}]'),
+        (Massive, '[{"ev":"status","status":"auth_timeout","message":"auth timeout"}]'),
+    ],
+)
+def test_what_passes_is_tried_again_however_often_the_venue_says_it(venue: type[Venue], frame: str) -> None:
+    made = venue(key="k", secret="s")
+    connection = Connection(made, Budget(30, 300_000, threading.Lock()), jitter=lambda: 1.0)
+    connection.want([made.channel(Subscription(made.name, Symbol("AAPL"), Timeframe.parse("1m")))], 0)
+    connection.start(0)
+    for attempt in range(8):
+        now = attempt * 120_000
+        connection.tick(now)
+        connection.opened(now)
+        assert kinds(connection.received(made.parse_frame(frame), now)) == [HangUp, Lost], attempt
+
+
+def test_a_wrong_key_ends_it_at_once() -> None:
+    alpaca = Alpaca(key="k", secret="s")
+    connection = opened()
+    effects = connection.received(alpaca.parse_frame('[{"T":"error","code":402,"msg":"auth failed"}]'), 0)
+    assert kinds(effects) == [HangUp, Refused]
+
+
+def test_a_refusal_that_names_nothing_is_told_when_the_channel_is_given_up() -> None:
+    alpaca = Alpaca(key="k", secret="s")
+    connection = Connection(alpaca, Budget(30, 300_000, threading.Lock()), jitter=lambda: 0.0)
+    connection.want([alpaca.channel(Subscription("alpaca", Symbol("AAPL"), Timeframe.parse("1m")))], 0)
+    connection.start(0)
+    connection.opened(0)
+    connection.received(alpaca.parse_frame('[{"T":"success","msg":"authenticated"}]'), 0)
+    effects: list[Effect] = []
+    for now in range(1_000, 60_000, 1_000):
+        if now % 10_000 == 1_000:
+            frame = '[{"T":"error","code":405,"msg":"symbol limit exceeded"}]'
+            effects += connection.received(alpaca.parse_frame(frame), now)
+        connection.heard(now)
+        effects += connection.tick(now)
+    assert ["405 symbol limit exceeded" in e.error.what for e in effects if isinstance(e, Refused)] == [True]
+
+
+def test_krakens_already_subscribed_says_nothing_about_the_other_symbols_of_the_message() -> None:
+    kraken = Kraken()
+    connection = Connection(kraken, Budget(30, 300_000, threading.Lock()), jitter=lambda: 0.0)
+    connection.want(["ohlc-1:BTC/USD", "ohlc-1:ETH/USD"], 0)
+    connection.start(0)
+    connection.opened(0)
+    again = '{"error":"Already subscribed","method":"subscribe","req_id":1,"success":false,"symbol":"BTC/USD"}'
+    assert connection.received(kraken.parse_frame(again), 10) == [Covered(("ohlc-1:BTC/USD",))]
+    sent = [effect.text for effect in connection.tick(10_000) if isinstance(effect, Send)]
+    assert len(sent) == 1 and "ETH/USD" in sent[0] and "BTC/USD" not in sent[0]

@@ -14,7 +14,8 @@ from btfeeds.live.hub import Hub, hub_for
 from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.ring import Down, Refusal, Ring, Up
 from btfeeds.live.tap import Tap
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.venues.base import BarRevised, BarUpdate, TradesSeen, TradeUpdate
 from tests.faults.rig import Rig
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
@@ -216,6 +217,27 @@ def test_a_stream_that_meets_a_closing_hub_goes_to_the_next_one(monkeypatch: pyt
         assert refused and rig.stream._hub is not refused[0]
 
 
+def test_a_successor_that_is_refused_leaves_the_old_socket_in_service() -> None:
+    def script(peer: Peer) -> None:
+        said = peer.hear()
+        if peer.number == 1:
+            peer.say(ack=said["id"])
+            peer.server.first = peer  # type: ignore[attr-defined]
+            peer.stay()
+        peer.say(nack=said["id"], fatal=True)
+        peer.stay()
+
+    bell = Bell()
+    with hub(script) as (made, server):
+        attached = tap(made, bell)
+        bell.until(lambda: entries(attached))
+        made.reconnect(attached.channel)
+        bell.until(lambda: server.connects == 2 and len(made._shards[0]._workers) == 1)
+        server.first.say(bar=[attached.channel, M, 1, 2, 0.5, 1.5, 1])  # type: ignore[attr-defined]
+        bell.until(lambda: len(entries(attached)) == 2)
+        assert [type(entry) for entry in entries(attached)] == [Up, Bar]
+
+
 def test_a_connection_is_replaced_while_the_hub_is_busy() -> None:
     """A shard's lock is held here; who holds the hub's may wait for it, so taking that one, too, could be the end."""
 
@@ -275,3 +297,46 @@ def test_where_a_venue_allows_one_connection_the_old_one_goes_first() -> None:
             assert [type(entry).__name__ for entry in entries(attached)] == ["Up", "Bar", "Down", "Up", "Bar"]
         finally:
             made.stop()
+
+
+def test_a_trade_or_a_row_from_the_venues_future_is_not_used_and_the_bar_under_way_goes_on() -> None:
+    clock = ManualClock(100 * M)
+    made = Hub(Toy(), clock, Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    made.skew.sample_date(100 * M, TimeRange(100 * M, 100 * M + 1))
+    trades = Tap(made.venue, Subscription("toy", Symbol("A/X"), Timeframe.parse("7m")), ring(), lambda: None)
+    rows = Tap(made.venue, Subscription("toy", Symbol("A/X"), Timeframe.parse("1m")), ring(), lambda: None)
+    made._taps = {"t": (trades,), "r": (rows,)}
+    for number, time in enumerate((97 * M, 98 * M, 99 * M, 105 * M), 1):
+        made.data(TradeUpdate("t", (Trade(time, 1.0, 1.0, number),)))
+    made.data(BarUpdate("r", Bar(103 * M, 1.0, 2.0, 0.5, 1.5, 1.0), True))
+    assert entries(trades) == entries(rows) == [] and rows.seen == -1
+    clock.set(105 * M)
+    made.data(TradeUpdate("t", (Trade(105 * M, 1.0, 1.0, 4),)))
+    assert entries(trades) == [Bar(98 * M, 1.0, 1.0, 1.0, 1.0, 2.0, 2)], "number 4 is the next one all the same"
+
+
+def test_a_heartbeat_tells_the_venues_time_and_closes_a_bar_of_trades() -> None:
+    clock = ManualClock(98 * M)
+    made = Hub(Toy(), clock, Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    tap = Tap(made.venue, Subscription("toy", Symbol("A/X"), Timeframe.parse("7m")), ring(), lambda: None)
+    made._taps = {"t": (tap,)}
+    for number, time in enumerate((97 * M, 98 * M), 1):
+        made.data(TradeUpdate("t", (Trade(time, 1.0, 1.0, number),)))
+    clock.set(104 * M)
+    made.data(TradesSeen("t", 2, 105 * M + 1_000))
+    assert entries(tap) == [] and made.skew.value == 0, "a minute's leap is no time of the venue's"
+    clock.set(105 * M)
+    made.data(TradesSeen("t", 2, 105 * M + 1_000))
+    assert entries(tap) == [Bar(98 * M, 1.0, 1.0, 1.0, 1.0, 1.0, 1)] and made.skew.value == 1_000
+
+
+def ring() -> Ring:
+    return Ring(100, threading.Lock())
+
+
+def test_a_minute_that_comes_as_a_correction_only_is_a_minute() -> None:
+    with hub(Peer.stay) as (made, _):
+        attached, late = tap(made, Bell()), Bar(60_000, 1.0, 2.0, 0.5, 1.5, 7.0)
+        made.data(BarRevised(attached.channel, late))
+        assert late in list(iter(attached.ring.get, None))
+        made.detach(attached)

@@ -51,3 +51,20 @@ def test_of_a_stream_that_was_mute_only_bars_that_open_later_are_given() -> None
     rolling.update(bar(1))
     rolling.distrust(110_000)
     assert [rolling.update(bar(minute)) for minute in (2, 3, 4)] == [(None, None), (None, None), (bar(3), None)]
+
+
+def test_behind_a_silence_over_its_end_history_confirms_a_bar() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(1), 115_000)
+    assert rolling.update(bar(2), 120_001) == (None, None)
+    assert rolling.update(bar(2), 178_000) == (None, None)
+    assert rolling.update(bar(3), 183_000) == (bar(2), None)
+
+
+def test_of_an_older_bar_only_a_fuller_word_is_a_correction() -> None:
+    rolling = RollOver(MINUTE)
+    rolling.update(bar(1, volume=5.0))
+    rolling.update(bar(2))
+    assert rolling.update(bar(1, 1.1, volume=4.0)) == (None, None), "an update of long ago"
+    assert rolling.update(bar(1, 1.7, volume=7.0)) == (None, bar(1, 1.7, volume=7.0))
+    assert rolling.update(bar(1, 1.7, volume=7.0)) == (None, None)

@@ -63,6 +63,12 @@ def test_once_the_skew_is_known_a_leap_away_from_it_is_not_plausible() -> None:
     assert skew.plausible(42_000, 100_000) and not skew.plausible(42_001, 100_000)
 
 
+def test_on_a_fast_clock_what_a_busy_machine_can_cause_is_plausible() -> None:
+    skew = Skew(floor_ms=450_000)  # a quarter of a second of the wall, 1,800 times as fast
+    assert skew.plausible(550_000, 100_000) and not skew.plausible(550_001, 100_000)
+    assert not skew.early(550_000, 100_000)
+
+
 def test_five_doubtful_frames_in_a_row_are_believed() -> None:
     skew = Skew()
     skew.sample_date(10_000, at(100_000))
@@ -91,3 +97,23 @@ def test_a_date_puts_a_wrong_belief_right() -> None:
     assert skew.value == -40_000
     skew.sample_date(100_000, at(100_100, 100_300))
     assert skew.value == 0
+
+
+def test_what_is_said_to_have_happened_cannot_lie_far_in_the_venues_future() -> None:
+    skew = Skew()
+    skew.sample_date(100_000, at(100_100))
+    assert not skew.early(102_600, 100_100)
+    assert skew.value == 2_500, "the venue's clock is at least there"
+    assert skew.early(105_101, 100_100)
+
+
+def test_before_the_skew_is_known_our_clock_may_be_far_behind() -> None:
+    skew = Skew()
+    assert not skew.early(120_000, 100_000) and skew.value == 20_000
+    assert skew.early(190_000, 100_000)
+
+
+def test_five_in_a_row_have_happened_and_our_clock_was_wrong() -> None:
+    skew = Skew()
+    assert [skew.early(170_000 + number, 100_000 + number) for number in range(5)] == [True] * 4 + [False]
+    assert skew.value == 70_000

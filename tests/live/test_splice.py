@@ -566,3 +566,23 @@ def test_an_earlier_run_is_continued_behind_its_last_bar() -> None:
     assert ask is not None and ask.span == TimeRange(8 * M, 12 * M)
     splice.answered(ask, ask.span, [bar(10)], 12 * M, done=True)
     assert story(splice) == ["DELAYED", "UNKNOWN", (8, "filled"), (9, "filled"), (10, "history")]
+
+
+def test_minutes_that_the_stream_proves_quiet_need_no_history() -> None:
+    splice = live_splice()
+    due = splice.due or 0
+    splice.quiet(TimeRange(due, due + 3 * M))
+    assert splice.due == due + 3 * M and splice.summary.no_trade == 3
+    assert splice.ask(due + 3 * M + 1_000) is None
+
+
+def test_quiet_minutes_behind_a_missing_bar_are_stepped_over_once_history_gave_it() -> None:
+    splice = live_splice()
+    due = splice.due or 0
+    splice.quiet(TimeRange(due + M, due + 2 * M))
+    splice.quiet(TimeRange(due + 2 * M, due + 3 * M))
+    assert splice.due == due
+    ask = splice.ask(due + M + 30_000)
+    assert ask is not None
+    splice.answered(ask, ask.span, [bar(due // M)], due + M + 30_000, done=True)
+    assert splice.due == due + 3 * M

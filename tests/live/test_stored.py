@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,16 @@ import pytest
 from btfeeds import monitor
 from btfeeds.clock import ManualClock
 from btfeeds.errors import ConfigError, WarehouseUnwritable
+from btfeeds.history.paging import Page
 from btfeeds.live import stored
-from btfeeds.live.items import Correction, Delivery, Gap, Notice
+from btfeeds.live.backfill import Backfill
+from btfeeds.live.items import Ask, Correction, Delivery, Gap, Notice
 from btfeeds.live.status import Status
 from btfeeds.live.stored import Stored, claim
+from btfeeds.live.stream import Stream
+from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.base import BarUpdate
 from btfeeds.warehouse import Added, Warehouse
 from tests.live.scripted import Bell
 from tests.live.toy import Toy
@@ -190,3 +196,81 @@ def test_a_corrected_minute_corrects_the_larger_bars_made_of_it(warehouse: Wareh
     one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(3), bar(3, 2.0))))
     one.close()
     assert warehouse.bars(fives, ALL) == [Bar(NOON, 1.0, 2.0, 1.0, 1.0, 5.0)]
+
+
+class Downloads:
+    """A downloader that has every minute."""
+
+    def pages(self, symbol: str, timeframe: Timeframe, span: TimeRange, *, cancelled: Any = None) -> Iterator[Page]:
+        yield Page(span, [Bar(time, 1.0, 1.0, 1.0, 1.0, 1.0) for time in timeframe.opens(span)])
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_answer_from_disk_alone_says_nothing_about_the_venue(warehouse: Warehouse) -> None:
+    warehouse.add(SERIES, [bar(0)], provider="toy", span=TimeRange(NOON, NOON + 3 * M))
+    backfill = Backfill(Downloads())  # type: ignore[arg-type]
+    one = share(warehouse)
+
+    def answers(behind: int) -> list[tuple[int, bool, bool]]:
+        """(bars, done, whether the venue was asked) of each answer."""
+        replies: queue.Queue[Any] = queue.Queue()
+        ask = Ask(1, TimeRange(NOON, NOON + behind * M), "history")
+        backfill.ask(SERIES, ask, replies.put, lambda: False, one)
+        got = []
+        while not got or not got[-1][1]:
+            answer = replies.get(timeout=10)
+            got.append((len(answer.bars), answer.done, answer.asked))
+        return got
+
+    assert answers(3) == [(1, False, False), (0, True, False)]
+    assert answers(5) == [(1, False, False), (2, False, True), (0, True, True)]
+    assert answers(5) == [(3, False, False), (0, True, False)]
+    backfill.close()
+    one.close()
+
+
+class Unplugged(Stream):
+    """A stream without a socket: the test says what a socket's thread would."""
+
+    def open(self, wake: Any) -> None:
+        self.plug = Tap(self.venue, self.subscription, self._ring, wake)
+        self._splice.begin(self.clock.now())
+
+    def read(self) -> list[Any]:
+        """What a strategy would get now."""
+        got = []
+        while (item := self.pull()) is not None:
+            got.append((item.bar.open_time - NOON) // M if isinstance(item, Delivery) else item.status.name)
+        return got
+
+
+def test_a_gap_that_nobody_was_asked_about_is_not_covered(warehouse: Warehouse) -> None:
+    clock = ManualClock(NOON + 500)
+    shared = claim(warehouse, Toy(), SERIES, clock)
+    stream = Unplugged(Toy(), SERIES, clock=clock, start=None, backfill=False, stored=shared)
+    stream.open(lambda: None)
+    got = []
+
+    def later(minute: int, what: Any) -> None:
+        clock.set(NOON + minute * M + 500)
+        what()
+        got.extend(stream.read())
+        clock.advance(20_000)  # longer than anything is waited for
+        got.extend(stream.read())
+
+    def says(minute: int) -> Any:
+        return lambda: stream.plug.bar("toy", BarUpdate(stream.plug.channel, bar(minute), True))
+
+    later(0, lambda: stream.plug.up(clock.now()))
+    later(1, says(0))
+    later(2, lambda: stream.plug.down("cut"))
+    later(5, lambda: stream.plug.up(clock.now()))
+    later(6, says(5))
+    stream.close()
+    assert [item for item in got if isinstance(item, int)] == [0, 5]
+    assert "UNKNOWN" in got  # the gap was declared
+    assert minutes(warehouse) == [0, 5]
+    span = TimeRange(NOON, NOON + 6 * M)
+    assert warehouse.missing(SERIES, span) == [TimeRange(NOON + M, NOON + 5 * M)]

@@ -6,12 +6,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from btfeeds import venues
 from btfeeds.clock import Clock, ManualClock
 from btfeeds.errors import UnknownSymbol
 from btfeeds.history.downloader import Page
+from btfeeds.live.backfill import Backfill
+from btfeeds.live.hub import Hub, policy_for
 from btfeeds.live.items import Delivery, Notice
-from btfeeds.live.stream import Stream, omits_empty
+from btfeeds.live.stream import Stream, omits_empty, settles_ms
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.base import BarUpdate, ClosingRule
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 
@@ -243,3 +247,45 @@ def test_bars_made_of_trades_have_no_rows_for_times_without_trades() -> None:
     assert omits_empty(venue, Timeframe.parse("7s")), "made of trades"
     venue.omits_empty_bars = True  # type: ignore[misc]
     assert omits_empty(venue, Timeframe.parse("5m"))
+
+
+
+def test_a_bar_is_held_only_where_its_last_word_may_come_late() -> None:
+    def held(venue: str, symbol: str, timeframe: str) -> int:
+        subscription = Subscription(venue, Symbol(symbol), Timeframe.parse(timeframe))
+        return settles_ms(venues.venue(venue), subscription)
+
+    assert held("bitfinex", "BTC/USD", "1m") == 2_000
+    assert held("bitstamp", "BTC/USD", "1m") == 1_000
+    assert held("kraken", "BTC/USD", "1m") == held("coinbase", "BTC/USD", "1m") == held("okx", "BTC/USDT", "1m") == 0
+
+
+class Resent(Toy):
+    """The row of the bar before comes once more behind the first row of the next one."""
+
+    closing = ClosingRule.ROLL_OVER
+    settles_ms = 2_000
+
+
+def test_the_last_word_behind_the_next_bars_first_is_in_the_bar() -> None:
+    clock = ManualClock(NOW)
+    subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+    venue = Resent()
+    hub = Hub(venue, clock, Backfill(History(clock)), policy_for(clock))  # type: ignore[arg-type]
+    hub.attach = lambda tap: True  # type: ignore[method-assign]
+    stream = Stream(venue, subscription, clock=clock, start=None, hub=hub)
+    try:
+        stream.open(lambda: None)
+        tap = stream._tap
+        assert tap is not None
+        tap.up(NOW)
+        for minute, volume, second in ((100, 1.0, 59), (101, 0.1, 60), (100, 7.0, 61)):
+            clock.set(100 * M + second * 1_000)
+            tap.bar("toy", BarUpdate(tap.channel, Bar(minute * M, 1.0, 2.0, 0.5, 1.5, volume), False), clock.now())
+        assert not [item for item in iter(stream.pull, None) if isinstance(item, Delivery)]
+        assert stream.deadline == 101 * M + 2_000
+        clock.set(101 * M + 2_000)
+        got = [item.bar.volume for item in iter(stream.pull, None) if isinstance(item, Delivery)]
+        assert got == [7.0]
+    finally:
+        hub.stop()

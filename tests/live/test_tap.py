@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from btfeeds.live.ring import Down, Ring, Up
+from btfeeds.live.ring import Down, Quiet, Revised, Ring, Up
 from btfeeds.live.tap import Tap
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, Trade
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate
 from tests.live.toy import Toy
 
@@ -81,3 +81,26 @@ def test_a_frame_that_could_not_be_read_makes_what_rolls_over_start_over() -> No
     tap.doubt()
     tap.bar("toy", BarUpdate("x", Bar(2 * M, 1.0, 2.0, 0.5, 1.5, 1.0), False))
     assert tap.ring.get() is None
+
+
+def test_a_row_from_behind_its_frames_own_time_closes_nothing_and_is_not_kept() -> None:
+    class Rolling(Toy):
+        closing = ClosingRule.ROLL_OVER
+
+    subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+    tap = Tap(Rolling(), subscription, Ring(10, threading.Lock()), lambda: None)
+    for minute, second in ((1, 90), (2, 91), (4, 92), (1, 119), (2, 121)):
+        tap.bar("toy", BarUpdate("x", Bar(minute * M, 1.0, 2.0, 0.5, 1.5, float(second)), False, second * 1_000))
+    assert [tap.ring.get(), tap.ring.get()] == [Bar(M, 1.0, 2.0, 0.5, 1.5, 119.0), None] and tap.seen == 2 * M
+
+
+def test_a_late_trade_changes_its_bar_and_numbers_prove_quiet_minutes() -> None:
+    tap, _ = make("7m")
+    for minute, number in ((1, 1), (7, 2), (14, 3), (13, 4), (29, 5)):
+        tap.trades("toy", TradeUpdate("x", (Trade(minute * M, 10.0, 1.0, number),)))
+    assert list(iter(tap.ring.get, None)) == [
+        Bar(7 * M, 10.0, 10.0, 10.0, 10.0, 1.0, 1),
+        Revised(Bar(7 * M, 10.0, 10.0, 10.0, 10.0, 2.0, 2)),
+        Bar(14 * M, 10.0, 10.0, 10.0, 10.0, 1.0, 1),
+        Quiet(TimeRange(21 * M, 28 * M)),
+    ]

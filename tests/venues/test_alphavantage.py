@@ -96,8 +96,8 @@ def test_without_a_plan_there_are_the_last_hundred_days_only() -> None:
     ("response", "kind"),
     [
         (said(Information="Thank you for using Alpha Vantage! This is a premium endpoint."), ConfigError),
-        (said(Information=f"We have detected your API key as {KEY} and our standard API rate limit is 25 requests per day."), Banned),
-        (said(Information="Please consider spreading out your free API requests more sparingly (1 request per second)."), RateLimited),
+        (said(Information=f"We have detected your API key as {KEY} and the limit is 25 requests per day."), Banned),
+        (said(Information="Please spread out your free API requests more sparingly (1 per second)."), RateLimited),
         (said(Note="Our standard API call frequency is 5 calls per minute and 500 calls per day."), RateLimited),
         (said(Error_Message=f"the parameter apikey is invalid: {KEY}"), ConfigError),
     ],
@@ -111,7 +111,7 @@ def test_a_no_in_a_good_answer_has_its_name_and_never_the_key(response: HttpResp
 
 def test_a_key_that_is_shown_is_masked_even_when_it_is_not_ours() -> None:
     with pytest.raises(Banned, match=r"API key as \*\*\*"):
-        made().check(said(Information="We have detected your API key as OTHERKEY and the limit is 25 requests per day."))
+        made().check(said(Information="We have detected your API key as OTHERKEY, with 25 requests per day."))
 
 
 def test_the_day_s_requests_are_over_at_once_and_nothing_is_tried_again() -> None:
@@ -135,7 +135,8 @@ def test_two_months_are_two_requests() -> None:
 
 def test_an_answer_that_was_cut_off_is_asked_for_again() -> None:
     good = body("2024-02-15 10:00:00")
-    fake = FakeHost(to_ms("2024-06-01"), lambda request: httpx2.Response(200, content=good), httpx2.Response(200, content=good[:-9]))
+    cut = httpx2.Response(200, content=good[:-9])
+    fake = FakeHost(to_ms("2024-06-01"), lambda request: httpx2.Response(200, content=good), cut)
     with fake.downloader(made()) as downloader:
         assert len(downloader.bars("IBM", "1m", TimeRange(to_ms("2024-02-10"), to_ms("2024-02-20")))) == 1
     assert len(fake.requests) == 2

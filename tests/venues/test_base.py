@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from btfeeds.errors import ConfigError, UnsupportedTimeframe
+from btfeeds.errors import ConfigError, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
-from btfeeds.venues.base import ClosingRule, Host, Limits, Venue
+from btfeeds.venues.base import ClosingRule, Host, HttpRequest, Limits, Venue
 
 MINUTE, FIVE, HOUR, DAY = map(Timeframe.parse, ("1m", "5m", "1h", "1d"))
 
@@ -74,3 +74,45 @@ def test_bars_the_venue_does_not_stream_are_made_from_trades() -> None:
 
 def test_trades_are_not_offered_unless_the_venue_says_so() -> None:
     assert Small().trades_request(Symbol("BTC/USDT"), TimeRange(0, 1)) is None
+
+
+class Joined(Small):
+    """Writes BTC/USDT as BTCUSDT, and tickers as they are."""
+
+    def native_symbol(self, symbol: Symbol) -> str:
+        if ":" in symbol or symbol.base == "NONE":
+            raise UnknownSymbol("no")
+        return symbol.base + symbol.quote
+
+
+class Dashed(Small):
+    def native_symbol(self, symbol: Symbol) -> str:
+        return symbol.replace("/", "-")
+
+
+@pytest.mark.parametrize(
+    ("native", "symbol"),
+    [("BTCUSDT", "BTC/USDT"), ("ETHBTC", "ETH/BTC"), ("BTCUSD", "BTC/USD"), ("BTCTUSD", "BTC/TUSD"), ("AAPL", "AAPL")],
+)
+def test_the_venues_spelling_is_parted_at_a_quote_currency(native: str, symbol: str) -> None:
+    assert Joined().unified_symbol(native) == symbol
+
+
+def test_the_venues_spelling_is_parted_where_it_says_so() -> None:
+    assert Dashed().unified_symbol("ABC-XYZ") == "ABC/XYZ"
+
+
+@pytest.mark.parametrize("native", ["NONE", "", "btcusdt", "BTC/USDT", "a b"])
+def test_what_the_venue_would_not_spell_so_is_no_symbol_of_it(native: str) -> None:
+    with pytest.raises(UnknownSymbol, match="spells no symbol"):
+        Joined().unified_symbol(native)
+
+
+def test_history_is_there_where_smaller_bars_or_trades_are() -> None:
+    class Trading(Small):
+        def trades_request(self, *args: object) -> HttpRequest:
+            return HttpRequest("/trades")
+
+    symbol, odd = Symbol("BTC/USDT"), Timeframe.parse("45s")
+    assert Small().has_history(symbol, Timeframe.parse("7m")) and not Small().has_history(symbol, odd)
+    assert Trading().has_history(symbol, odd)

@@ -63,12 +63,16 @@ def test_a_message_takes_ten_topics() -> None:
     assert [(message["req_id"], len(message["args"])) for message in messages] == [("5", 10), ("6", 10), ("7", 3)]
 
 
-def test_what_neither_bars_nor_history_give_is_not_begun() -> None:
-    subscription = Subscription("bybit", Symbol("BTC/USDT"), Timeframe.parse("7m"))
+@pytest.mark.parametrize("timeframe", ["7m", "45s"])
+def test_bars_it_does_not_stream_are_made_of_trades(timeframe: str) -> None:
+    subscription = Subscription("bybit", Symbol("BTC/USDT"), Timeframe.parse(timeframe))
     assert Bybit().channel(subscription) == "publicTrade.BTCUSDT"
     assert Bybit().closing_rule(subscription) is ClosingRule.FROM_TRADES
+
+
+def test_nobody_hears_all_trades_of_days() -> None:
     with pytest.raises(UnsupportedTimeframe):
-        Bybit().channel(Subscription("bybit", Symbol("BTC/USDT"), Timeframe.parse("45s")))
+        Bybit().channel(Subscription("bybit", Symbol("BTC/USDT"), Timeframe.parse("3d")))
 
 
 def test_a_ban_of_the_address_lasts_ten_minutes() -> None:

@@ -50,11 +50,11 @@ def test_every_recorded_match_is_in_the_bar_of_its_own_time() -> None:
 def test_a_heartbeat_that_knows_a_later_trade_makes_the_bar_doubtful() -> None:
     bars = TradeBars(MINUTE)
     for number, second in enumerate((0, 60, 61), 1):
-        assert bars.add(Trade(second * 1000, 10.0, 1.0, number)) is None
+        assert not bars.add(Trade(second * 1000, 10.0, 1.0, number))
     (seen,) = COINBASE.parse_frame('{"type":"heartbeat","last_trade_id":4,"product_id":"BTC-USD"}')
     assert isinstance(seen, TradesSeen) and seen == TradesSeen("matches:BTC-USD", 4)
     bars.seen(seen.last_id)
-    assert bars.add(Trade(120_000, 10.0, 1.0, 5)) is None, "trade 4 was lost: history gives the bar"
+    assert not bars.add(Trade(120_000, 10.0, 1.0, 5)), "trade 4 was lost: history gives the bar"
 
 
 def test_the_last_match_before_a_subscription_makes_the_next_bar_whole() -> None:
@@ -65,7 +65,7 @@ def test_the_last_match_before_a_subscription_makes_the_next_bar_whole() -> None
     bars.add(last.trades[0])
     opened = MINUTE.floor(last.trades[0].time) + 60_000
     bars.add(Trade(opened + 5, 11.0, 2.0, 8))
-    assert bars.add(Trade(opened + 60_000, 12.0, 1.0, 9)) == Bar(opened, 11.0, 11.0, 11.0, 11.0, 2.0, 1)
+    assert bars.add(Trade(opened + 60_000, 12.0, 1.0, 9)) == [Bar(opened, 11.0, 11.0, 11.0, 11.0, 2.0, 1)]
 
 
 def test_no_request_is_for_more_than_300_candles() -> None:

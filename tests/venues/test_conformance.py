@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from btfeeds import errors, venues
-from btfeeds.errors import BadFrame, BtfeedsError, ConfigError, RateLimited
+from btfeeds.errors import BadFrame, BtfeedsError, ConfigError, RateLimited, UnknownSymbol
 from btfeeds.live.budget import Budget
 from btfeeds.live.connection import Connection
 from btfeeds.live.effects import Send
@@ -281,8 +281,9 @@ def test_an_answer_cut_anywhere_is_rejected(host: str, path: Path) -> None:
             whole = _read(made(host), path, good(path.read_bytes()), wanted)
             assert _read(made(host), path, good(body[:length]), wanted) == whole[: body[:length].count(b"\n") - 1]
             continue
-        with pytest.raises(BtfeedsError):
+        with pytest.raises(BtfeedsError) as caught:
             _read(made(host), path, good(body[:length]), wanted)
+        assert not caught.value.fatal, f"cut behind {length} bytes, it ends the feed: {caught.value}"
 
 
 @pytest.mark.parametrize(("host", "path"), BARS + TRADES)
@@ -292,7 +293,8 @@ def test_an_answer_with_one_field_broken_holds_no_wrong_bar(host: str, path: Pat
     for kind, where, body in spoiled_file(path):
         try:
             found = _read(made(host), path, good(body), wanted)
-        except BtfeedsError:
+        except BtfeedsError as error:
+            assert not error.fatal, f"{kind} {where}: one damaged answer ends the feed: {error}"
             continue
         for one in found:
             assert _near(one, whole, kind), (kind, where, one)
@@ -374,6 +376,19 @@ def test_symbols_and_timeframes_are_spelled_one_way(host: str) -> None:
     for timeframe in provider.timeframes:
         assert Timeframe.parse(str(timeframe)) == timeframe
         assert provider.base_timeframe(timeframe) == timeframe
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_symbol_of_the_venue_is_read_back(host: str) -> None:
+    provider, wanted = made(host), expected(host)
+    for symbol, native in wanted["symbols"].items():
+        unified = provider.unified_symbol(native)
+        assert provider.native_symbol(unified) == native
+        # one market may have two names with us: only one of them can come back
+        assert unified == Symbol(symbol) or symbol in wanted.get("synonyms", [])
+    for stranger in ("", "?", "no such market", native[1:-1] + "/" + native + "/"):
+        with pytest.raises(UnknownSymbol):
+            provider.unified_symbol(stranger)
 
 
 @pytest.mark.parametrize("host", STREAMING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from btfeeds.errors import BadFrame, RateLimited, UnsupportedTimeframe
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.venues.base import HttpResponse, TurnedAway
 from btfeeds.venues.massive import Massive
 from tests.shared import shared
@@ -70,3 +70,9 @@ def test_a_bar_that_lasts_longer_than_its_channel_says_is_none() -> None:
     )
     with pytest.raises(BadFrame, match="lasts 120000 ms"):
         list(massive().parse_frame(frame))
+
+
+@pytest.mark.parametrize("name", ["massive", "massivedelayed"])
+def test_in_the_night_nothing_is_due_and_nothing_is_asked(name: str) -> None:
+    night = to_ms("2024-03-01T07:00Z")  # two o'clock in New York
+    assert massive(name).next_open(APPLE, night) == to_ms("2024-03-01T09:00Z")

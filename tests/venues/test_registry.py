@@ -27,6 +27,31 @@ def test_a_venue_may_have_other_names() -> None:
     assert venues.canonical("binancefutures") == "binanceusdm"
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("av", "alphavantage"), ("YF", "yahoo"), ("Yahoo Finance", "yahoo"), ("polygon", "massive"), ("cg", "coingecko")],
+)
+def test_providers_of_history_are_known_by_their_short_names(written: str, name: str) -> None:
+    assert venues.canonical(written) == name
+
+
+def test_every_other_name_leads_to_a_venue() -> None:
+    assert set(venues._ALIASES.values()) <= set(venues.names())
+    assert not set(venues._ALIASES) & set(venues.names())
+
+
+@pytest.mark.parametrize("name", ["yahoo", "alphavantage", "fmp", "coingecko", "stooq", "twelvedata", "binancearchive"])
+def test_a_provider_of_history_is_none_to_stream_from(name: str) -> None:
+    with pytest.raises(ConfigError, match="has history only"):
+        venues.venue(name, key="key")
+
+
+@pytest.mark.parametrize("name", ["alphavantage", "fmp", "twelvedata", "coingeckopro"])
+def test_a_key_that_is_missing_is_noticed_before_anything_is_asked(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"BTFEEDS_{name.upper()}_API_KEY"):
+        venues.provider(name)
+
+
 def test_an_unknown_name_is_refused_with_the_list() -> None:
     with pytest.raises(ConfigError, match=r"Choose one of: .*binanceus"):
         venues.venue("binanze")

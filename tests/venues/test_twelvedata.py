@@ -53,10 +53,11 @@ def test_a_span_without_data_is_an_empty_answer() -> None:
 
 
 def test_the_credits_of_a_minute_come_back_sooner_than_those_of_a_day() -> None:
+    said = "You have run out of API credits for the"
     with pytest.raises(RateLimited) as minute:
-        made().check(answer(status="error", code=429, message="You have run out of API credits for the current minute."))
+        made().check(answer(status="error", code=429, message=f"{said} current minute."))
     with pytest.raises(Banned) as day:
-        made().check(answer(status="error", code=429, message="You have run out of API credits for the day."))
+        made().check(answer(status="error", code=429, message=f"{said} day."))
     assert (minute.value.retry_after, day.value.retry_after) == (60, 3_600)
 
 

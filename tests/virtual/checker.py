@@ -35,24 +35,26 @@ def violations(
     slow: bool = False,
     gaps: str = "mark",
     omits: bool = False,
+    patience: int = 0,
 ) -> list[str]:
     """What is wrong with a run that ended at `end`; nothing when all is well.
 
     `allowed` has for every bar of the venue its contents (more than one where the venue corrected itself); `breaks`
     are the times when the last confirmed socket broke, `naked` those when the client itself closed its last one;
     `slow`: the strategy stood still at times, so that words may come late. `gaps` is the feed's policy; `omits`: a
-    bar that the venue does not have is nothing to be declared.
+    bar that the venue does not have is nothing to be declared. `patience`: a bar may be so much later (ms)
+    than elsewhere, because the venue's history lags or its frames come late.
     """
     wrong: list[str] = []
     bars = [line for line in log if line[1] == "bar"]
     told = [(int(line[2]), int(line[3])) for line in log if line[1] == "gap"]  # type: ignore[call-overload]
     wrong += _filled(bars, allowed, gaps)
     wrong += _conserved(bars, told, omits)
-    wrong += _bars([line for line in bars if line[8] != "filled"], allowed, start, end)
+    wrong += _bars([line for line in bars if line[8] != "filled"], allowed, start, end, patience)
     wrong += _declared(told, allowed)
     wrong += _words([str(line[2]) for line in log if line[1] == "status"])
-    wrong += _live_behind(log, allowed)
-    wrong += _late_under_live(log)
+    wrong += _live_behind(log, allowed, patience)
+    wrong += _late_under_live(log, patience)
     if not slow:
         wrong += _untold_breaks(log, breaks, end)
     if naked:
@@ -68,7 +70,7 @@ def violations(
     return wrong
 
 
-def _bars(bars, allowed, start, end) -> list[str]:  # type: ignore[no-untyped-def]
+def _bars(bars, allowed, start, end, patience) -> list[str]:  # type: ignore[no-untyped-def]
     wrong: list[str] = []
     if not bars:
         return ["I1: no bar at all"]
@@ -95,7 +97,7 @@ def _bars(bars, allowed, start, end) -> list[str]:  # type: ignore[no-untyped-de
             wrong.append(f"I1': bar {opens} was met {opens + MINUTE - met} ms before its close")
         position += 1
     # I4: whatever closed well before the end has been delivered
-    grace = 20_000
+    grace = 20_000 + patience
     for opens in expected[position:]:
         if opens + MINUTE + grace <= end:
             wrong.append(f"I4: bar {opens} is missing at the end")
@@ -148,7 +150,7 @@ def _words(words: Sequence[str]) -> list[str]:
     return []
 
 
-def _live_behind(log, allowed) -> list[str]:  # type: ignore[no-untyped-def]
+def _live_behind(log, allowed, patience) -> list[str]:  # type: ignore[no-untyped-def]
     """LIVE must not be said while a bar that closed long ago has not been delivered."""
     delivered: set[int] = set()
     newest: int | None = None
@@ -158,19 +160,19 @@ def _live_behind(log, allowed) -> list[str]:  # type: ignore[no-untyped-def]
             newest = int(line[2])
             delivered.add(newest)
         elif line[1] == "status" and line[2] == "LIVE" and newest is not None:
-            behind = [t for t in times if newest < t and t + MINUTE + 15_000 <= int(line[0])]
+            behind = [t for t in times if newest < t and t + MINUTE + 15_000 + patience <= int(line[0])]
             if behind:
                 return [f"I3: LIVE was said at {line[0]} with {len(behind)} closed bars missing, from {behind[0]}"]
     return []
 
 
-def _late_under_live(log) -> list[str]:  # type: ignore[no-untyped-def]
+def _late_under_live(log, patience) -> list[str]:  # type: ignore[no-untyped-def]
     """With a backlog the status is not LIVE."""
     word = ""
     for line in log:
         if line[1] == "status":
             word = str(line[2])
-        elif line[1] == "bar" and word == "LIVE" and int(line[0]) - int(line[2]) > 3 * MINUTE + 20_000:
+        elif line[1] == "bar" and word == "LIVE" and int(line[0]) - int(line[2]) > 3 * MINUTE + 20_000 + patience:
             late = int(line[0]) - int(line[2]) - MINUTE
             return [f"I3: bar {line[2]} was handed over under LIVE, {late} ms after its close"]
     return []

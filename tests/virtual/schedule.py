@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 MINUTE = 60_000
 START = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE  # a minute boundary in 2023
@@ -43,6 +43,16 @@ KINDS: dict[str, tuple[int, int]] = {
 }
 
 
+# speaker → what its venue cannot show. Who omits minutes without trades has no minutes that are lost.
+IMPOSSIBLE: dict[str, tuple[set[str], bool]] = {
+    "binance": (set(), False),
+    "okx": (set(), True),
+    # Updates are sent over TCP, none is lost alone; a stream that is mute for a while is the fault "mute".
+    "kraken": ({"drop_frame"}, False),
+    "alpaca": (set(), True),
+    "coinbase": (set(), True),
+}
+
 # A venue that never confirms a symbol which nothing else has proven refuses it: that is right, and ends a feed.
 _NOT_AT_FIRST = {"ack_lost", "nack", "half_open", "blackhole"}
 
@@ -68,6 +78,7 @@ class Schedule:
     lost_minutes: tuple[int, ...]  # minutes the venue itself has no bars for
     faults: tuple[Fault, ...]
     gaps: str = "mark"  # the feed's policy; with "hold" the venue finds its lost minutes again at HEAL_AT
+    speaker: str = "binance"  # the venue
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -80,8 +91,8 @@ class Schedule:
         return cls(**data)
 
 
-def schedule(seed: int) -> Schedule:
-    """The schedule of a seed."""
+def schedule(seed: int, speaker: str = "binance") -> Schedule:
+    """The schedule of a seed: the same faults for every venue, but for those that it cannot show."""
     dice = random.Random(f"schedule {seed}")
     kinds = list(KINDS)
     weights = [KINDS[kind][0] for kind in kinds]
@@ -100,7 +111,7 @@ def schedule(seed: int) -> Schedule:
     if dice.random() < 0.2:
         first = dice.randrange(2, 90)
         lost = tuple(range(first, first + dice.randrange(1, 6)))
-    return Schedule(
+    plan = Schedule(
         seed=seed,
         history=dice.random() < 0.8,
         skew_ms=dice.choice((0, 0, 0, 0, -200, 300, -3_000, 2_500, 20_000, -70_000, 90_000)),
@@ -110,3 +121,8 @@ def schedule(seed: int) -> Schedule:
         faults=tuple(sorted(faults, key=lambda fault: (fault.at, fault.kind))),
         gaps=dice.choice(("mark", "fill", "hold")),
     )
+    never, omits = IMPOSSIBLE[speaker]
+    kept = tuple(fault for fault in plan.faults if fault.kind not in never)
+    if omits:
+        plan = replace(plan, lost_minutes=(), gaps="mark" if plan.gaps == "hold" else plan.gaps)
+    return replace(plan, faults=kept, speaker=speaker)

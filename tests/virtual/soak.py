@@ -28,6 +28,7 @@ class Report:
 def judge(plan: Schedule) -> tuple[World, list[str]]:
     """Run one schedule; returns the world and what is wrong."""
     world = World(plan).run(END)
+    dialect = world.dialect
     wrong = violations(
         world.log,
         world.venue.allowed,
@@ -36,20 +37,22 @@ def judge(plan: Schedule) -> tuple[World, list[str]]:
         connects=world.venue.connects,
         early_requests=world.venue.early_requests,
         breaks=world.venue.breaks,
-        naked=world.venue.naked,
+        naked=world.venue.naked if dialect.overlaps else (),
         slow=any(fault.kind == "slow" for fault in plan.faults),
         gaps=plan.gaps,
+        omits=dialect.omits_empty_bars,
+        patience=dialect.lag_ms - 10_000 + dialect.grace_ms - 5_000,
     )
     return world, wrong
 
 
-def soak(seeds: Iterable[int], stop_after: int = 10) -> Report:
+def soak(seeds: Iterable[int], stop_after: int = 10, speaker: str = "binance") -> Report:
     """Run seeds; ends early after `stop_after` failures. Logging is off: 100 runs a second write too much."""
     report = Report()
     logging.disable(logging.CRITICAL)
     try:
         for seed in seeds:
-            plan = schedule(seed)
+            plan = schedule(seed, speaker)
             world, wrong = judge(plan)
             report.runs += 1
             report.bars += world.stream.summary.delivered

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.virtual.__main__ import batches
 from tests.virtual.checker import violations
 from tests.virtual.hosted import judge_hosted
 from tests.virtual.mutants import MUTANTS
 from tests.virtual.schedule import KINDS, MINUTE, START, Fault, Schedule, schedule
 from tests.virtual.soak import END, judge, kills, soak
+from tests.virtual.speech import RULES
 from tests.virtual.world import World
 
 BATCHES, BATCH = 20, 100  # 2,000 seeds, in pieces that several processes can share
@@ -19,6 +21,14 @@ def test_no_schedule_of_faults_loses_repeats_or_invents_a_bar(batch: int) -> Non
     report = soak(range(batch * BATCH, (batch + 1) * BATCH))
     assert report.failures == {}, f"python -m tests.virtual replay --seed {next(iter(report.failures))}"
     assert report.runs == BATCH and report.bars > 10_000
+
+
+@pytest.mark.parametrize("batch", range(5))
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "flag"])
+def test_the_same_holds_however_bars_become_final(rule: str, batch: int) -> None:
+    report = soak(range(batch * 30, (batch + 1) * 30), speaker=RULES[rule])
+    assert report.failures == {}, f"python -m tests.virtual replay --rule {rule} --seed {next(iter(report.failures))}"
+    assert report.runs == 30 and report.bars > 3_000
 
 
 @pytest.mark.parametrize("batch", range(4))
@@ -34,15 +44,27 @@ def test_every_kind_of_fault_and_every_branch_is_reached() -> None:
     assert {"unreadable", "NetworkError", "RateLimited", "VenueUnavailable", "BadFrame"} <= set(report.hit)
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("seed", [0, 7, 31, 207, 2_076])
-def test_the_same_seed_gives_the_same_log_byte_for_byte(seed: int) -> None:
-    first, second = World(schedule(seed)).run(), World(schedule(seed)).run()
+def test_the_same_seed_gives_the_same_log_byte_for_byte(seed: int, rule: str) -> None:
+    first, second = (World(schedule(seed, RULES[rule])).run() for _ in range(2))
     assert first.text() == second.text() and len(first.text()) > 1_000
 
 
 def test_a_schedule_survives_json() -> None:
     for seed in range(50):
-        assert Schedule.from_json(schedule(seed).to_json()) == schedule(seed)
+        for speaker in RULES.values():
+            assert Schedule.from_json(schedule(seed, speaker).to_json()) == schedule(seed, speaker)
+
+
+def test_many_schedules_are_shared_by_all_rules() -> None:
+    assert batches(1_202, 7, ["flag", "roll-over"]) == [
+        ("flag", 7, 500),
+        ("roll-over", 7, 500),
+        ("flag", 507, 101),
+        ("roll-over", 507, 101),
+    ]
+    assert batches(3, 0, ["flag", "roll-over"]) == [("flag", 0, 2), ("roll-over", 0, 1)]
 
 
 @pytest.mark.parametrize("name", MUTANTS)

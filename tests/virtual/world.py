@@ -9,8 +9,9 @@ import heapq
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from btfeeds import venues
 from btfeeds.errors import BadFrame, BtfeedsError, RateLimited
 from btfeeds.history.downloader import Downloader
 from btfeeds.live.budget import Budget
@@ -24,8 +25,7 @@ from btfeeds.live.states import State
 from btfeeds.live.stream import Stream
 from btfeeds.live.worker import Worker
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
-from btfeeds.venues.base import Heartbeat, HttpRequest, HttpResponse
-from btfeeds.venues.binance import Binance
+from btfeeds.venues.base import HttpRequest, HttpResponse, Provider
 from tests.virtual.schedule import HISTORY_MINUTES, LIVE_MINUTES, MINUTE, START, Schedule
 from tests.virtual.venue import Link, VirtualVenue
 
@@ -169,7 +169,7 @@ class VirtualHttp:
         self._world = world
         self._not_before = 0
 
-    def send(self, provider: Binance, request: HttpRequest, cancelled: object = None) -> HttpResponse:
+    def send(self, provider: Provider, request: HttpRequest, cancelled: object = None) -> HttpResponse:
         if self._world.now < self._not_before:
             raise RateLimited("held back", retry_after=1.0)
         response = self._world.venue.answer(request)
@@ -260,15 +260,17 @@ class World:
         self.budget = Budget(30, 300_000, _NoLock())
         self.clock = VirtualClock(self, self.plan.skew_ms)
         self.venue = VirtualVenue(self, self.plan)
-        dialect = Binance("binance")
-        dialect.heartbeat = Heartbeat(idle_ms=30_000, timeout_ms=10_000)  # half as many pings as in life, for speed
+        speaker = self.venue.speaker
+        dialect = self.dialect = venues.venue(speaker.host, key="key", secret="secret")
+        # fewer pings than in life, for speed
+        dialect.heartbeat = replace(dialect.heartbeat, idle_ms=30_000, timeout_ms=10_000)
         downloader = Downloader(dialect, VirtualHttp(self), self.clock)  # type: ignore[arg-type]
         self.hub = VirtualHub(dialect, self.clock, VirtualBackfill(self, downloader), ConnectionPolicy())  # type: ignore[arg-type]
         self.hub.world = self
         self.start = START - HISTORY_MINUTES * MINUTE if self.plan.history else None
         self.stream = Stream(
             dialect,
-            Subscription("binance", Symbol("BTC/USDT"), Timeframe.parse("1m")),
+            Subscription(speaker.host, Symbol(speaker.symbol), Timeframe.parse("1m")),
             clock=self.clock,
             start=self.start,
             capacity=self.plan.capacity,

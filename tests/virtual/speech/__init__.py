@@ -1,0 +1,32 @@
+"""What the venues of the simulation say: a speaker for each way in which bars become final.
+
+    flag               binance: frames tell the time
+    flag-without-time  okx: they do not
+    roll-over          kraken
+    closed-only        alpaca
+    from-trades        coinbase
+"""
+
+from __future__ import annotations
+
+from tests.virtual.speech.alpaca import Alpaca
+from tests.virtual.speech.base import Speaker
+from tests.virtual.speech.binance import Binance
+from tests.virtual.speech.coinbase import Coinbase
+from tests.virtual.speech.kraken import Kraken
+from tests.virtual.speech.okx import OKX
+
+SPEAKERS: dict[str, type[Speaker]] = {
+    "binance": Binance,
+    "okx": OKX,
+    "kraken": Kraken,
+    "alpaca": Alpaca,
+    "coinbase": Coinbase,
+}
+RULES: dict[str, str] = {
+    "flag": "binance",
+    "flag-without-time": "okx",
+    "roll-over": "kraken",
+    "closed-only": "alpaca",
+    "from-trades": "coinbase",
+}
