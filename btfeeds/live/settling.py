@@ -20,7 +20,7 @@ class Settling:
 
     def hold(self, bar: Bar, now: int) -> bool:
         """Keep a closed bar, when it must wait; False: it may go on at once."""
-        if not self._held and now >= self._ripe_at(bar):
+        if not self._hold_ms or (not self._held and now >= self._ripe_at(bar)):
             return False
         self._held.append(bar)
         return True

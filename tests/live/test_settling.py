@@ -21,7 +21,7 @@ def test_a_bar_is_held_until_so_long_after_its_close() -> None:
 
 def test_a_bar_that_comes_late_enough_is_not_held() -> None:
     assert not Settling(MINUTE, 2_000).hold(bar(0), 62_000)
-    assert not Settling(MINUTE, 0).hold(bar(0), 60_000)
+    assert not Settling(MINUTE, 0).hold(bar(0), 50_000), "where nothing is said again, our clock may be wrong"
 
 
 def test_bars_keep_their_order() -> None:
