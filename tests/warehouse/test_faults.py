@@ -30,6 +30,7 @@ def strace() -> None:
         pytest.skip("processes may not be traced here")
 
 
+@pytest.mark.timeout(300)  # some hundred processes
 @pytest.mark.parametrize(("mode", "every"), [("kill", 1), ("full", 5), ("broken", 5)])
 @pytest.mark.usefixtures("strace")
 def test_after_every_interrupted_call_the_warehouse_is_whole(mode: str, every: int) -> None:
@@ -41,6 +42,7 @@ def test_after_every_interrupted_call_the_warehouse_is_whole(mode: str, every: i
     assert report["points"] >= LEAST[mode]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork here")
 def test_four_writers_of_one_series_killed_at_random_lose_nothing() -> None:
     report = json.loads(_run("tests.warehouse.kills", "40").stdout)
