@@ -46,9 +46,11 @@ def _epochs(numbers: np.ndarray[tuple[int], np.dtype[np.number]]) -> Times | Non
     if numbers.dtype.kind == "f":
         return np.where(size < 1e11, np.rint(numbers * 1000), _scaled(np.trunc(numbers), size)).astype(np.int64)
     whole = numbers.astype(np.int64)
-    return np.where(size < 1e11, whole * 1000, _scaled(whole, size)).astype(np.int64)
+    return np.where(size < 10**11, whole * 1000, _scaled(whole, size)).astype(np.int64)
 
 
 def _scaled(numbers: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Numbers of ms, µs or ns as ms."""
-    return np.where(size < 1e14, numbers, np.where(size < 1e17, numbers // 1_000, numbers // 1_000_000))
+    # whole numbers are compared as such: as floats those just below a bound would be on it
+    small, large = (10**14, 10**17) if size.dtype.kind in "iu" else (1e14, 1e17)
+    return np.where(size < small, numbers, np.where(size < large, numbers // 1_000, numbers // 1_000_000))

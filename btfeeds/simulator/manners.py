@@ -65,7 +65,9 @@ class Manners:
 
     def flooded(self, peer: Peer) -> bool:
         """Count a message of the client's; whether it was one too many, and the client is sent away."""
-        if peer.flooding(self._house.now, self._house.dialect.messages_per_second):
+        # on a fast clock what was sent seconds apart comes in one burst
+        most = int(self._house.dialect.messages_per_second * max(1.0, self._speed / 60))
+        if peer.flooding(self._house.now, most):
             self._house.end(peer, 1008, "Too many requests")
             return True
         return False

@@ -62,3 +62,7 @@ def test_numbers_read_as_one_by_one(numbers: list[int]) -> None:
     found = moments(pd.Series(numbers))
     assert found is not None
     assert found.tolist() == [to_ms(number) for number in numbers]
+
+
+def test_a_whole_number_just_below_a_unit_s_bound_is_below_it() -> None:
+    assert moments(pd.Series([99_999_999_999_999_992])).tolist() == [99_999_999_999_999]  # type: ignore[union-attr]
