@@ -15,8 +15,8 @@ from tests.e2e.helpers import MINUTE, Diary, accepted, feed, rows, run
 from tests.shared import shared
 
 FILE = "binanceus/iaqf/BTCUSDT_1m_20230301_20230321.csv.gz"
-LIVE = 300
-SPEED = 1800.0
+LIVE = 150
+SPEED = 400.0
 
 
 class Cross(bt.Strategy):  # type: ignore[misc]
