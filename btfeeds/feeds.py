@@ -122,7 +122,7 @@ class BaseLiveDataFeed(WantedBars):
             self._symbol = Symbol(self.p.dataname)
             if not isinstance(self.p.venue, Venue):
                 self.p.venue = venues.canonical(self.p.venue)
-            self.p.dataname = pd.DataFrame({name: pd.Series(dtype="float64") for name in _COLUMNS})
+            self.p.dataname = pd.DataFrame(columns=_COLUMNS, dtype="float64")
             self._name = self.p.name or str(self._symbol)
         super().__init__()
 

@@ -60,8 +60,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeRange(msgspec.Struct, frozen=True, gc=False):
     """From `start` to `end` in epoch ms; `end` is excluded. Empty when start >= end."""
 
     start: int

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import msgspec
+
 from btfeeds import monitor
 from btfeeds.clock import Clock
 from btfeeds.errors import BadFrame, BtfeedsError, HistoryIncomplete, NetworkError, UnsupportedTimeframe
@@ -31,8 +33,7 @@ Gone = Callable[[], bool]
 Failed = Callable[[TimeRange, BtfeedsError], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """A piece of time that the venue has answered: its closed bars, ascending, and no others opened in it.
 
     `venue_time` is the venue's time at the answer (epoch ms), and `took` is when the answer was under way by our clock:
@@ -233,11 +234,12 @@ class Pager:
         # row: the venue may give fewer than it was asked for.
         full = len(rows) >= self.provider.limits.bars_per_request or not self.provider.omits_empty_bars
         if inside and full and self.provider.paging is Paging.FORWARD:
-            end = min(end, timeframe.close(max(timeframe.floor(bar.open_time) for bar in inside)))
-        venue_time = self._venue_now(response)
+            end = min(end, timeframe.close(timeframe.floor(max(bar.open_time for bar in inside))))
+        date = _date(response)
+        venue_time = self._venue_now(response, date)
         end_of_closed = timeframe.floor(venue_time - _SURE_MS)
-        youngest = max((timeframe.floor(bar.open_time) for bar in rows if bar.open_time <= venue_time), default=None)
-        if youngest is not None and timeframe.close(youngest) > venue_time - self.provider.lag_ms:
+        youngest = timeframe.floor(max([bar.open_time for bar in rows if bar.open_time <= venue_time], default=-1))
+        if youngest >= 0 and timeframe.close(youngest) > venue_time - self.provider.lag_ms:
             end_of_closed = min(end_of_closed, youngest)  # it may be shown as it was before its end
         covered = TimeRange(span.start, max(span.start, min(end, end_of_closed)))
         return _Answer(
@@ -246,7 +248,7 @@ class Pager:
             {time for time in bad if time in covered},
             last=end_of_closed <= end,
             venue_time=venue_time,
-            took=_took(response),
+            took=_took(response, date),
         )
 
     def _rows(
@@ -303,7 +305,7 @@ class Pager:
                 assert request is not None  # pages() has asked already
                 response, trades = self._parsed(request, self.provider.parse_trades, gone)
                 if after is None:
-                    closed = timeframe.floor(self._venue_now(response) - _SURE_MS)
+                    closed = timeframe.floor(self._venue_now(response, _date(response)) - _SURE_MS)
                 new = [trade for trade in trades if trade.id not in found and (after is None or trade.id > after.id)]
                 found.update((trade.id, trade) for trade in new)
                 full = len(trades) >= int(request.params.get("limit", 1))
@@ -322,7 +324,7 @@ class Pager:
             request = self.provider.trades_request(symbol, span, after)
             assert request is not None  # pages() has asked already
             response, trades = self._parsed(request, self.provider.parse_trades, gone)
-            times.append(self._venue_now(response))
+            times.append(self._venue_now(response, _date(response)))
             return list(trades)
 
         page = int(self.provider.trades_request(symbol, span).params["limit"])  # type: ignore[union-attr]
@@ -343,15 +345,15 @@ class Pager:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _venue_now(self, response: HttpResponse) -> int:
+    def _venue_now(self, response: HttpResponse, date: int) -> int:
         """The venue's time: a bar is closed when the venue says so, not when a clock here does."""
-        return _date(response) or response.sent or self._clock.now()
+        return date or response.sent or self._clock.now()
 
 
-def _took(response: HttpResponse) -> TimeRange:
+def _took(response: HttpResponse, date: int) -> TimeRange:
     """When the answer was under way, by our clock; empty where nothing can be learned of the venue's clock from it."""
     fresh = response.headers.get("age", "0").strip() == "0"
-    known = fresh and response.received and _date(response)
+    known = fresh and response.received and date
     return TimeRange(response.sent, response.received + 1) if known else EMPTY
 
 

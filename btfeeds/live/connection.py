@@ -277,7 +277,8 @@ class Connection:
             first = self._heard_at + heartbeat.idle_ms
         else:
             first = self._pinged_at + max(heartbeat.timeout_ms, patience.floor_ms)
-        first = min(first, self._beat.next_at)
+        if self._beat.next_at < first:
+            first = self._beat.next_at
         if not self._ready:
             first = min(first, self._opened_at + max(patience.ack_ms, patience.floor_ms))
         for request in self._requests.values():
@@ -285,8 +286,8 @@ class Connection:
         if self._pace.ready or self._unasked:
             first = min(first, self._pace.next_at)
         life = self.venue.limits.connection_life_ms
-        if life and not self._relieved:
-            first = min(first, self._opened_at + life - patience.relieve_ms)
+        if life and not self._relieved and (old := self._opened_at + life - patience.relieve_ms) < first:
+            first = old
         return first
 
     # --- inside ------------------------------------------------------------------------------------------------------

@@ -43,8 +43,7 @@ class Correction:
     after: Bar
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """A question to history: the closed bars that open in `span`. `number` tells an answer from a stale one."""
 
     number: int

@@ -11,6 +11,8 @@ from collections import deque
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import msgspec
+
 from btfeeds.errors import BtfeedsError
 from btfeeds.live.items import Ask
 from btfeeds.market import EMPTY, Bar, TimeRange
@@ -51,8 +53,7 @@ class Refusal:
     error: BtfeedsError
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """History answered a piece of `ask`; the last one is `done`."""
 
     ask: Ask

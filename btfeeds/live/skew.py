@@ -41,7 +41,7 @@ class Skew:
             self._best = difference
         elif self.value == self._best:
             return  # nothing new: the usual case, once a frame
-        best = max(known for known in (self._best, self._before) if known is not None)
+        best = self._best if self._before is None or self._best > self._before else self._before
         self.value = best if abs(best) > _FRAME_NOISE_MS else 0
 
     def plausible(self, venue_time: int, now: int) -> bool:

@@ -95,7 +95,7 @@ class Stream:
             policy=policy,
             next_open=lambda time: venue.next_open(subscription.symbol, time),
         )
-        self._settling = Settling(subscription.timeframe, 0)  # how long bars are held: see open()
+        self._settling = Settling(0)  # how long bars are held: see open()
         self._ring = Ring(capacity, threading.Lock())
         self._given_hub = hub
         self._hub: Hub | None = None
@@ -116,7 +116,7 @@ class Stream:
             self.venue.channel(self.subscription)
             if self._start is not None and not self._has_history:
                 raise reading.live_only(self.venue, self.subscription.timeframe)
-            self._settling = Settling(self.subscription.timeframe, settles_ms(self.venue, self.subscription))
+            self._settling = Settling(settles_ms(self.venue, self.subscription))
         except BtfeedsError as error:
             self._splice.refuse(error)
             return
@@ -127,8 +127,9 @@ class Stream:
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
         self._finalizer = weakref.finalize(self, _detach, hub, tap, self._pid)
-        self._splice.begin(self.now())
-        self._think()
+        now = self.now()
+        self._splice.begin(now)
+        self._think(now)
 
     def close(self) -> None:
         """End: from any thread, any number of times. What is ready can still be pulled; then DISCONNECTED."""
@@ -161,10 +162,12 @@ class Stream:
             if entry is None:
                 break
             self._absorb(entry)
-        for bar in self._settling.ripe(self.now()):
-            splice.live(bar, self.now())
-        self._think()
-        return splice.take() or (None if len(ring) else splice.settle(self.now()))
+        now = self.now()
+        if self._settling.deadline is not None:
+            for bar in self._settling.ripe(self.clock.monotonic()):
+                splice.live(bar, now)
+        self._think(now)
+        return splice.take() or (None if len(ring) else splice.settle(now))
 
     @property
     def waiting(self) -> bool:
@@ -179,8 +182,13 @@ class Stream:
     @property
     def deadline(self) -> int | None:
         """When (epoch ms of the clock) `pull` should be called again although nothing woke."""
-        deadlines = [time for time in (self._splice.deadline(), self._settling.deadline) if time is not None]
-        return min(deadlines) - (self._hub.skew.value if self._hub else 0) if deadlines else None
+        first, settles = self._splice.deadline(), self._settling.deadline
+        if first is not None and self._hub is not None:
+            first -= self._hub.skew.value
+        if settles is not None:
+            settles += self.clock.now() - self.clock.monotonic()
+            return settles if first is None else min(first, settles)
+        return first
 
     @property
     def settled(self) -> int:
@@ -237,7 +245,7 @@ class Stream:
     def _absorb(self, entry: Bar | Up | Down | Revised | Quiet | Refusal | Answer | Failure) -> None:
         splice = self._splice
         if type(entry) is Bar:
-            if not self._settling.hold(entry, self.now()):
+            if not self._settling.hold(entry, self.clock.monotonic()):
                 splice.live(entry, self.now())
         elif isinstance(entry, Answer):
             if entry.asked and not self._proven and self._hub is not None and self._tap is not None:
@@ -264,7 +272,7 @@ class Stream:
         elif isinstance(entry, Refusal):
             splice.refuse(entry.error)
 
-    def _think(self) -> None:
+    def _think(self, now: int) -> None:
         """Ask what the splice wants asked, and carry out what else it decided."""
         splice, hub, tap = self._splice, self._hub, self._tap
         if splice.happenings:
@@ -275,12 +283,12 @@ class Stream:
             return
         while splice.remedies:
             remedy = splice.remedies.pop(0)
-            tap.distrust(self.now())
+            tap.distrust(now)
             if remedy is Remedy.RESUBSCRIBE:
                 hub.renew(tap.channel)
             else:
                 hub.reconnect(tap.channel)
-        ask = splice.ask(self.now())
+        ask = splice.ask(now)
         if ask is not None:
             ring, wake = self._ring, self._wake
 
@@ -292,7 +300,7 @@ class Stream:
 
 
 def settles_ms(venue: Venue, subscription: Subscription) -> int:
-    """How long a bar of this subscription is held behind its close, until the venue has said its last word about it."""
+    """How long a bar of this subscription is held, until the venue has said its last word about it."""
     rule = venue.closing_rule(subscription)
     told = rule in (ClosingRule.FLAG, ClosingRule.CLOSED_ONLY)
     return 0 if told or (rule is ClosingRule.FROM_TRADES and venue.counts_trades) else venue.settles_ms

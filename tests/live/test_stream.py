@@ -283,8 +283,10 @@ def test_the_last_word_behind_the_next_bars_first_is_in_the_bar() -> None:
             clock.set(100 * M + second * 1_000)
             tap.bar("toy", BarUpdate(tap.channel, Bar(minute * M, 1.0, 2.0, 0.5, 1.5, volume), False), clock.now())
         assert not [item for item in iter(stream.pull, None) if isinstance(item, Delivery)]
-        assert stream.deadline == 101 * M + 2_000
-        clock.set(101 * M + 2_000)
+        assert stream.deadline == 101 * M + 3_000, "two seconds from when it was met"
+        clock.set(101 * M + 2_999)
+        assert not [item for item in iter(stream.pull, None) if isinstance(item, Delivery)]
+        clock.set(101 * M + 3_000)
         got = [item.bar.volume for item in iter(stream.pull, None) if isinstance(item, Delivery)]
         assert got == [7.0]
     finally:

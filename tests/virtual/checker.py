@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 MINUTE = 60_000
+_NOTICED = 85_000  # so long (ms) it may take to notice that a link is dead
 
 # state → word → state, as in the catalogue of faults
 _MACHINE = {
@@ -183,8 +184,8 @@ def _untold_breaks(log, breaks, end) -> list[str]:  # type: ignore[no-untyped-de
     words = [(int(line[0]), str(line[2])) for line in log if line[1] == "status" and line[2] != "UNKNOWN"]
     for at in breaks:
         before = [word for time, word in words if time <= at]
-        told = any(word == "CONNBROKEN" and at <= time <= at + 45_000 for time, word in words)
-        if at + 45_000 < end and not told and (not before or before[-1] != "CONNBROKEN"):
+        told = any(word == "CONNBROKEN" and at <= time <= at + _NOTICED for time, word in words)
+        if at + _NOTICED < end and not told and (not before or before[-1] != "CONNBROKEN"):
             return [f"I3: the break at {at} was not told"]
     return []
 

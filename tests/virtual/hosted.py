@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -18,20 +17,23 @@ from tests.virtual.world import World
 
 
 class _VirtualWake(Wake):
-    """Waiting lets the world go on; at its end the run is stopped."""
+    """Waiting lets the world go on; at its end the run is stopped.
+
+    Rounds of Cerebro in which there is nothing to say are left out, for speed: one may wait again and again.
+    """
 
     world: World
+    feed: _Feed
 
     def wait(self, seat: Seat, seconds: float, stopped: Callable[[], bool]) -> bool:
-        if self.delivered or self._waited:
+        if self.delivered or self.feed.notifs or stopped():
             return False
-        self._waited = True
         world = self.world
         if seat.stream.waiting and not world.slow:
             return False
         deadline = seat.stream.deadline
         due = END if deadline is None else max(deadline - world.plan.skew_ms, world.now + 200)
-        while not (self._pushed and not world.slow) and not stopped():
+        while not self._pushed or world.slow:
             if not world.slow and world.next_at() > due:
                 world.now = min(due, END)
                 break
@@ -74,13 +76,9 @@ class _Notes(bt.Strategy):
         grown = len(data) - self.met
         self.met = len(data)
         for ago in range(1 - grown, 1):
-            opened = data.opened(ago)
-            time = int((opened - _EPOCH).total_seconds() * 1000)
+            time = data.open_time(ago)
             values = (data.open[ago], data.high[ago], data.low[ago], data.close[ago], data.volume[ago])
             self.log.append([world.now, "bar", time, *values, data.source])
-
-
-_EPOCH = dt.datetime(1970, 1, 1)
 
 
 def judge_hosted(plan: Schedule, heard: Callable[[object], None] | None = None) -> tuple[World, list[str]]:
@@ -92,7 +90,7 @@ def judge_hosted(plan: Schedule, heard: Callable[[object], None] | None = None) 
     known, feeds.wake_of = feeds.wake_of, lambda env: wake
     try:
         feed = _Feed(dataname="BTC/USDT", timeframe="1m", clock=world.clock)
-        feed.world = world
+        feed.world, wake.feed = world, feed
         cerebro.adddata(feed)
         cerebro.addstrategy(_Notes, world=world, heard=heard)
         world.at(END, cerebro.runstop)

@@ -7,7 +7,7 @@ whether the promise is watched.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -36,7 +36,7 @@ def mutant(make: Callable[[], Patch]) -> Callable[[], Patch]:
     return make
 
 
-def _around(owner: Any, name: str, wrapper: Callable[..., Any]) -> Patch:
+def around(owner: Any, name: str, wrapper: Callable[..., Any]) -> Patch:
     """Replace a method by `wrapper(original, self, …)`."""
     original = getattr(owner, name)
 
@@ -54,7 +54,7 @@ def duplicates_are_delivered() -> Patch:
             return
         original(self, bar, now)
 
-    return _around(Splice, "live", live)
+    return around(Splice, "live", live)
 
 
 @mutant
@@ -64,7 +64,7 @@ def bars_ahead_are_delivered_at_once() -> Patch:
             self.due = bar.open_time
         original(self, bar, now)
 
-    return _around(Splice, "live", live)
+    return around(Splice, "live", live)
 
 
 @mutant
@@ -74,7 +74,7 @@ def backfill_ends_one_bar_early() -> Patch:
         if done and ask.reason == "break" and self.due is not None:
             self.due = max(self.due, ask.span.end)
 
-    return _around(Splice, "answered", answered)
+    return around(Splice, "answered", answered)
 
 
 @mutant
@@ -84,7 +84,7 @@ def the_gap_starts_one_bar_late() -> Patch:
             self.due += 60_000
         original(self, now)
 
-    return _around(Splice, "connected", connected)
+    return around(Splice, "connected", connected)
 
 
 @mutant
@@ -93,7 +93,7 @@ def unfinished_bars_are_accepted() -> Patch:
         if event.closed and self._trades is None:
             self.put(venue, event.bar)
 
-    return _around(Tap, "bar", bar)
+    return around(Tap, "bar", bar)
 
 
 @mutant
@@ -103,7 +103,7 @@ def forming_bars_are_accepted() -> Patch:
             event = BarUpdate(event.channel, event.bar, True, event.bar.open_time + 60_000)
         original(self, event)
 
-    return _around(hub.Hub, "data", data)
+    return around(hub.Hub, "data", data)
 
 
 @mutant
@@ -134,7 +134,7 @@ def live_is_said_before_the_backfill() -> Patch:
         if broken:
             self._out.say(Status.LIVE)
 
-    return _around(Splice, "connected", connected)
+    return around(Splice, "connected", connected)
 
 
 @mutant
@@ -144,7 +144,7 @@ def live_is_said_without_looking_at_gaps() -> Patch:
             return self._out.say_now(Status.LIVE)
         return None
 
-    return _around(Splice, "settle", settle)
+    return around(Splice, "settle", settle)
 
 
 @mutant
@@ -155,12 +155,12 @@ def no_delayed_between_connected_and_live() -> Patch:
             return
         original(self, status, reason, payload)
 
-    return _around(Outbox, "say", say)
+    return around(Outbox, "say", say)
 
 
 @mutant
 def a_break_is_not_told() -> Patch:
-    return _around(Tap, "down", lambda original, self, reason: None)
+    return around(Tap, "down", lambda original, self, reason: None)
 
 
 @mutant
@@ -172,7 +172,7 @@ def a_reconnection_asks_for_nothing() -> Patch:
             self._horizon = before
             self.due = max(self.due or 0, self.timeframe.floor(now))
 
-    return _around(Splice, "connected", connected)
+    return around(Splice, "connected", connected)
 
 
 @mutant
@@ -182,7 +182,7 @@ def the_watchdog_sleeps() -> Patch:
             return None
         return original(self, now)
 
-    return _around(Splice, "ask", ask)
+    return around(Splice, "ask", ask)
 
 
 @mutant
@@ -191,7 +191,7 @@ def failed_questions_are_not_asked_again() -> Patch:
         original(self, ask, error, now)
         self._next_ask_at = now + 10**9
 
-    return _around(Splice, "refused", refused)
+    return around(Splice, "refused", refused)
 
 
 @mutant
@@ -207,8 +207,8 @@ def backoff_starts_over_with_every_connect() -> Patch:
         return effects
 
     stack = contextlib.ExitStack()
-    stack.enter_context(_around(Connection, "opened", opened))
-    stack.enter_context(_around(Connection, "lost", lost))
+    stack.enter_context(around(Connection, "opened", opened))
+    stack.enter_context(around(Connection, "lost", lost))
     return stack
 
 
@@ -221,7 +221,7 @@ def a_reconnection_does_not_subscribe() -> Patch:
             return [effect for effect in effects if type(effect).__name__ != "Send"]
         return original(self, now)
 
-    return _around(Connection, "opened", opened)
+    return around(Connection, "opened", opened)
 
 
 @mutant
@@ -230,7 +230,7 @@ def a_ping_is_never_missed() -> Patch:
         self._pinged_at = None
         return original(self, now)
 
-    return _around(Connection, "tick", tick)
+    return around(Connection, "tick", tick)
 
 
 @mutant
@@ -247,8 +247,8 @@ def a_full_ring_drops_and_forgets() -> Patch:
         original(self, now)
 
     stack = contextlib.ExitStack()
-    stack.enter_context(_around(Ring, "put_bar", put_bar))
-    stack.enter_context(_around(Splice, "connected", connected))
+    stack.enter_context(around(Ring, "put_bar", put_bar))
+    stack.enter_context(around(Splice, "connected", connected))
     return stack
 
 
@@ -258,8 +258,8 @@ def future_bars_are_believed() -> Patch:
         original(self, bar, max(now, bar.open_time))
 
     stack = contextlib.ExitStack()
-    stack.enter_context(_around(Splice, "live", live))
-    stack.enter_context(_around(Skew, "plausible", lambda original, self, venue_time, now: True))
+    stack.enter_context(around(Splice, "live", live))
+    stack.enter_context(around(Skew, "plausible", lambda original, self, venue_time, now: True))
     return stack
 
 
@@ -271,7 +271,7 @@ def corrected_bars_are_delivered_again() -> Patch:
         if self.summary.corrected > corrected:
             self._out.put(bar, "live")
 
-    return _around(Splice, "_differs", differs)
+    return around(Splice, "_differs", differs)
 
 
 @mutant
@@ -280,7 +280,7 @@ def lost_minutes_are_invented() -> Patch:
         self.gaps = "fill"
         original(self, end)
 
-    return _around(Splice, "_absent", absent)
+    return around(Splice, "_absent", absent)
 
 
 @mutant
@@ -289,7 +289,7 @@ def a_gap_is_not_told() -> Patch:
         if reason != "gap":
             original(self, status, reason, payload)
 
-    return _around(Outbox, "say", say)
+    return around(Outbox, "say", say)
 
 
 @mutant
@@ -298,7 +298,7 @@ def a_held_gap_is_stepped_over() -> Patch:
         self.gaps = "mark" if self.gaps == "hold" else self.gaps
         original(self, end)
 
-    return _around(Splice, "_absent", absent)
+    return around(Splice, "_absent", absent)
 
 
 @mutant
@@ -306,7 +306,7 @@ def a_filled_bar_is_not_marked() -> Patch:
     def put(original: Any, self: Outbox, bar: Bar, source: str) -> None:
         original(self, bar, "live" if source == "filled" else source)
 
-    return _around(Outbox, "put", put)
+    return around(Outbox, "put", put)
 
 
 @mutant
@@ -326,7 +326,7 @@ def the_old_socket_goes_before_the_new_one_is_confirmed() -> Patch:
         self._workers.clear()
         self._spawn()
 
-    return _around(Shard, "replace", replace)
+    return around(Shard, "replace", replace)
 
 
 @mutant
@@ -340,7 +340,7 @@ def a_backlog_is_still_called_live() -> Patch:
             self._bars += 1_000
         return item
 
-    return _around(Outbox, "take", take)
+    return around(Outbox, "take", take)
 
 
 def _lenient_history(*, sure_ms: int, lag_ms: int) -> Patch:
@@ -357,10 +357,3 @@ def _policy(**changed: int) -> Callable[..., None]:
         original(self, *args, **kwargs | changed)
 
     return __init__
-
-
-@contextlib.contextmanager
-def planted(name: str) -> Iterator[None]:
-    """Run with one bug planted."""
-    with MUTANTS[name]():
-        yield

@@ -10,6 +10,7 @@ MINUTE = 60_000
 START = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE  # a minute boundary in 2023
 LIVE_MINUTES = 120
 HISTORY_MINUTES = 30
+IDLE_MS, PONG_MS = 70_000, 10_000  # a link that says nothing is pinged, then given up: later than in life, for speed
 HEAL_AT = 100 * MINUTE  # no fault is active after this, counted from the first live minute
 
 # kind → (how often it is drawn, longest duration in ms)
@@ -49,6 +50,7 @@ IMPOSSIBLE: dict[str, tuple[set[str], bool]] = {
     "okx": (set(), True),
     # Updates are sent over TCP, none is lost alone; a stream that is mute for a while is the fault "mute".
     "kraken": ({"drop_frame"}, False),
+    "bitfinex": ({"drop_frame"}, True),
     "alpaca": (set(), True),
     "coinbase": (set(), True),
 }
@@ -100,12 +102,17 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
     for _ in range(dice.choice((0, 1, 2, 3, 4, 6, 8, 12))):
         kind = dice.choices(kinds, weights)[0]
         at = dice.randrange(0, HEAL_AT - MINUTE)
-        if dice.random() < 0.3:
+        if faults and dice.random() < 0.3:
+            at = faults[-1].at + dice.choice((0, 400, 3_000))  # what goes wrong together has one cause, often
+        elif dice.random() < 0.3:
             at -= at % MINUTE - dice.choice((-30, 0, 10, 40, 900))  # just around a close
         if kind in _NOT_AT_FIRST:
             at = max(at, MINUTE)
         longest = KINDS[kind][1]
-        lasts = min(dice.randrange(1, longest + 1), HEAL_AT - at) if longest else 0
+        lasts = dice.randrange(1, longest + 1) if longest else 0
+        if longest and dice.random() < 0.2:
+            lasts += MINUTE - (at + lasts) % MINUTE + dice.choice((-30, 0, 300, 1_500, 4_000))  # as the beginning
+        lasts = min(lasts, HEAL_AT - at)
         faults.append(Fault(kind, max(0, at), lasts))
     lost = ()
     if dice.random() < 0.2:
@@ -115,7 +122,7 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
         seed=seed,
         history=dice.random() < 0.8,
         skew_ms=dice.choice((0, 0, 0, 0, -200, 300, -3_000, 2_500, 20_000, -70_000, 90_000)),
-        quiet=dice.choice((0.0, 0.0, 0.1, 0.5)),
+        quiet=dice.choice((0.0, 0.0, 0.1, 0.4)),
         capacity=dice.choice((4_096, 4_096, 3)),
         lost_minutes=lost,
         faults=tuple(sorted(faults, key=lambda fault: (fault.at, fault.kind))),

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.virtual.checker import violations
-from tests.virtual.mutants import planted
+from tests.virtual.mutants import MUTANTS
+from tests.virtual.rule_mutants import RULE_MUTANTS
 from tests.virtual.schedule import LIVE_MINUTES, MINUTE, START, Schedule, schedule
+from tests.virtual.speech import RULES
 from tests.virtual.world import World
 
 END = START + LIVE_MINUTES * MINUTE
+ALL_MUTANTS = {name: ("flag", patch) for name, patch in MUTANTS.items()} | RULE_MUTANTS  # name → rule, patch
 
 
 @dataclass
@@ -68,6 +71,7 @@ def soak(seeds: Iterable[int], stop_after: int = 10, speaker: str = "binance") -
 
 def kills(name: str, seeds: int) -> tuple[str, int]:
     """Plant one bug; returns the first violation the checker names ("" if it survives) and how many runs it took."""
-    with planted(name):
-        report = soak(range(seeds), stop_after=1)
+    rule, patch = ALL_MUTANTS[name]
+    with patch():
+        report = soak(range(seeds), stop_after=1, speaker=RULES[rule])
     return next((wrong[0] for wrong in report.failures.values()), ""), report.runs

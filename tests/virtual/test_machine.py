@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.virtual.checker import violations
-from tests.virtual.mutants import planted
+from tests.virtual.mutants import MUTANTS
 from tests.virtual.schedule import KINDS, LIVE_MINUTES, MINUTE, START, Schedule
 from tests.virtual.world import World
 
@@ -130,5 +130,5 @@ def test_no_story_of_faults_breaks_the_promise() -> None:
 
 @pytest.mark.parametrize("name", ["duplicates_are_delivered", "a_held_gap_is_stepped_over"])
 def test_a_planted_bug_is_found(name: str) -> None:
-    with planted(name), pytest.raises(AssertionError, match=r"I[12]:"):
+    with MUTANTS[name](), pytest.raises(AssertionError, match=r"I[12]:"):
         hunt(Phase.generate)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.virtual.__main__ import batches
 from tests.virtual.checker import violations
 from tests.virtual.hosted import judge_hosted
-from tests.virtual.mutants import MUTANTS
 from tests.virtual.schedule import KINDS, MINUTE, START, Fault, Schedule, schedule
-from tests.virtual.soak import END, judge, kills, soak
+from tests.virtual.soak import ALL_MUTANTS, END, judge, kills, soak
 from tests.virtual.speech import RULES
 from tests.virtual.world import World
 
@@ -58,16 +59,16 @@ def test_a_schedule_survives_json() -> None:
 
 
 def test_many_schedules_are_shared_by_all_rules() -> None:
-    assert batches(1_202, 7, ["flag", "roll-over"]) == [
-        ("flag", 7, 500),
-        ("roll-over", 7, 500),
-        ("flag", 507, 101),
-        ("roll-over", 507, 101),
+    assert batches(602, 7, ["flag", "roll-over"]) == [
+        ("flag", 7, 200),
+        ("roll-over", 7, 200),
+        ("flag", 207, 101),
+        ("roll-over", 207, 101),
     ]
     assert batches(3, 0, ["flag", "roll-over"]) == [("flag", 0, 2), ("roll-over", 0, 1)]
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", ALL_MUTANTS)
 def test_a_planted_bug_is_found(name: str) -> None:
     wrong, _ = kills(name, 400)
     assert wrong[:1] == "I", "the checker has to name a violation of the invariant"
@@ -100,6 +101,13 @@ def test_a_quiet_market_causes_no_reconnection() -> None:
         world, wrong = judge(Schedule(seed, True, 0, 0.9, 4_096, (), ()))
         assert wrong == [] and len(world.venue.connects) == 1
         assert words(world) == ["DELAYED", "LIVE"]
+
+
+def test_a_bar_that_waits_for_its_last_word_when_the_stream_breaks_comes_from_history() -> None:
+    cuts = tuple(Fault("cut", minute * MINUTE + 700, 0) for minute in range(3, 95, 3))
+    for seed in range(8):
+        world, wrong = judge(replace(quiet(*cuts), seed=seed, speaker="bitfinex"))
+        assert wrong == [] and world.stream.summary.corrected == 0, "what was held is not said, not even too late"
 
 
 def test_a_mute_subscription_is_noticed_within_the_grace_and_one_question() -> None:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from email.utils import formatdate
-from urllib.parse import urlencode
 
 from btfeeds.errors import NetworkError
 from btfeeds.venues.base import HttpRequest, HttpResponse
-from tests.virtual.schedule import HEAL_AT, MINUTE, START, Schedule
+from tests.virtual.schedule import HEAL_AT, IDLE_MS, MINUTE, PONG_MS, START, Schedule
 from tests.virtual.speech import SPEAKERS
 from tests.virtual.speech.base import Values
 
@@ -117,7 +115,7 @@ class VirtualVenue:
             self.allowed[START + minute * MINUTE] = [values]
 
     def latency(self) -> int:
-        return self.dice.randrange(5, 80)
+        return 5 + int(self.dice.random() * 75)
 
     def active(self, kind: str) -> bool:
         return self._active.get(kind, 0) > 0
@@ -144,7 +142,7 @@ class VirtualVenue:
             self.each(lambda link: setattr(link, "silent", True))
             if carried:  # nobody can see it at once, and a new socket may be there before it is noticed
                 at = self.world.now
-                self.world.at(at + 44_000, lambda: self._faded(at))
+                self.world.at(at + IDLE_MS + PONG_MS + 4_000, lambda: self._faded(at))
         elif kind == "notice":
             notice = self.speaker.notice
             if not notice:
@@ -213,9 +211,9 @@ class VirtualVenue:
         lag = self.dice.randrange(2_000, 9_000) if self.active("rest_lag") else 0
         stale = lag if self.dice.random() < 0.5 else self.dice.randrange(0, 900)  # the market as it was so long ago
         body = self.speaker.history(request, now - stale, now - lag)
-        return replace(self._reply(200, body), url=f"?{urlencode(dict(request.params))}")
+        return self._reply(200, body, url="?" + "&".join(f"{name}={value}" for name, value in request.params.items()))
 
-    def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> HttpResponse:
+    def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None, url: str = "") -> HttpResponse:
         date = {"date": formatdate(self.world.now // 1000, usegmt=True), "content-type": "application/json"}
         ours = self.world.clock.now()
-        return HttpResponse(status, body, date | (headers or {}), sent=ours, received=ours)
+        return HttpResponse(status, body, date | (headers or {}), url=url, sent=ours, received=ours)

@@ -3,6 +3,7 @@
     flag               binance: frames tell the time
     flag-without-time  okx: they do not
     roll-over          kraken
+    late-roll-over     bitfinex: the last word about a bar may come behind the first one of the next
     closed-only        alpaca
     from-trades        coinbase
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from tests.virtual.speech.alpaca import Alpaca
 from tests.virtual.speech.base import Speaker
 from tests.virtual.speech.binance import Binance
+from tests.virtual.speech.bitfinex import Bitfinex
 from tests.virtual.speech.coinbase import Coinbase
 from tests.virtual.speech.kraken import Kraken
 from tests.virtual.speech.okx import OKX
@@ -20,6 +22,7 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "binance": Binance,
     "okx": OKX,
     "kraken": Kraken,
+    "bitfinex": Bitfinex,
     "alpaca": Alpaca,
     "coinbase": Coinbase,
 }
@@ -27,6 +30,7 @@ RULES: dict[str, str] = {
     "flag": "binance",
     "flag-without-time": "okx",
     "roll-over": "kraken",
+    "late-roll-over": "bitfinex",
     "closed-only": "alpaca",
     "from-trades": "coinbase",
 }

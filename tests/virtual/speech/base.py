@@ -68,6 +68,7 @@ class Trading(Speaker):
         self.trades: dict[int, list[Trade]] = {}
         bars: dict[int, Values] = {}
         price, number = 20_000.0, 1_000
+        busy = dice.random() < 0.6  # somebody trades about every end of a minute: bars roll over without a silence
         for minute in range(-HISTORY_MINUTES, LIVE_MINUTES + 10):
             opens = START + minute * MINUTE
             if minute in self.plan.lost_minutes:
@@ -78,6 +79,7 @@ class Trading(Speaker):
                 continue
             times = {dice.randrange(MINUTE) for _ in range(dice.randrange(1, 6))}
             times |= {MINUTE - 10} if dice.random() < 0.3 else set()
+            times |= {dice.randrange(50, 2_000), MINUTE - dice.randrange(1, 2_000)} if busy else set()
             made = self.trades[opens] = []
             for at in sorted(times):
                 price = round(price + dice.randrange(-500, 501) / 100, 2)

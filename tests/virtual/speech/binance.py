@@ -12,7 +12,7 @@ from tests.virtual.schedule import HISTORY_MINUTES, LIVE_MINUTES, MINUTE, START
 from tests.virtual.speech.base import Speaker, Values
 
 if TYPE_CHECKING:
-    from tests.virtual.venue import Link
+    from tests.virtual.venue import Link, VirtualVenue
 
 
 class Binance(Speaker):
@@ -20,6 +20,10 @@ class Binance(Speaker):
 
     host, symbol, channel = "binance", "BTC/USDT", "btcusdt@kline_1m"
     notice = '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}'
+
+    def __init__(self, venue: VirtualVenue) -> None:
+        super().__init__(venue)
+        self._rows: dict[int, tuple[Values, str]] = {}  # of history, by opening time: what they say, and how
 
     def truth(self) -> dict[int, Values]:
         dice = random.Random(f"truth {self.plan.seed}")
@@ -30,10 +34,10 @@ class Binance(Speaker):
             if dice.random() < self.plan.quiet:
                 bars[START + minute * MINUTE] = (price, price, price, price, 0.0)
                 continue
-            close = round(price + dice.randrange(-500, 501) / 100, 2)
-            high = round(max(price, close) + dice.randrange(0, 200) / 100, 2)
-            low = round(min(price, close) - dice.randrange(0, 200) / 100, 2)
-            bars[START + minute * MINUTE] = (price, high, low, close, dice.randrange(1, 10_000) / 1_000)
+            close = round(price + dice.random() * 10 - 5, 2)
+            high = round(max(price, close) + dice.random() * 2, 2)
+            low = round(min(price, close) - dice.random() * 2, 2)
+            bars[START + minute * MINUTE] = (price, high, low, close, round(0.001 + dice.random() * 10, 3))
             price = close
         return bars
 
@@ -51,15 +55,16 @@ class Binance(Speaker):
         link.confirm(json.dumps({"result": None, "id": said["id"]}), channels)
 
     def _minute(self, opens: int) -> Callable[[], None]:
-        """What a minute brings: a forming update in its midst, the closed frame after its end."""
+        """What a minute brings: perhaps a forming update in its midst, the closed frame after its end."""
 
         def happen() -> None:
             values = self.venue.truth.get(opens)
             if values is None or values[4] == 0.0:
                 return  # no trade: the stream is silent
             world, dice, active = self.world, self.dice, self.venue.active
-            middle = dice.randrange(5_000, 50_000)
-            world.at(opens + middle, lambda: self._say(opens, _partial(values), closed=False))
+            if dice.random() < 0.5:
+                middle = 5_000 + int(dice.random() * 45_000)
+                world.at(opens + middle, lambda: self._say(opens, _partial(values), closed=False))
             if active("unfinished"):
                 early = dice.randrange(52_000, 59_900)
                 world.at(opens + early, lambda: self._say(opens, _partial(values), closed=True))
@@ -92,25 +97,25 @@ class Binance(Speaker):
             self._say(opens, changed, closed=True)
 
     def _say(self, opens: int, values: Values, *, closed: bool, event_time: int = 0) -> None:
-        if self.venue.active("mute"):
+        links = [link for link in self.venue.links if link.open and self.channel in link.subscribed]
+        if not links or self.venue.active("mute"):
             return
         event_time = event_time or self.world.now
         o, h, lo, c, v = values
         text = (
             f'{{"stream":"{self.channel}","data":{{"e":"kline","E":{event_time},"s":"BTCUSDT","k":{{"t":{opens},'
-            f'"T":{opens + MINUTE - 1},"s":"BTCUSDT","i":"1m","f":1,"L":9,"o":"{o:.8f}","c":"{c:.8f}","h":"{h:.8f}",'
-            f'"l":"{lo:.8f}","v":"{v:.8f}","n":9,"x":{str(closed).lower()},"q":"1","V":"1","Q":"1","B":"0"}}}}}}'
+            f'"T":{opens + MINUTE - 1},"s":"BTCUSDT","i":"1m","f":1,"L":9,"o":"{o}","c":"{c}","h":"{h}",'
+            f'"l":"{lo}","v":"{v}","n":9,"x":{str(closed).lower()},"q":"1","V":"1","Q":"1","B":"0"}}}}}}'
         )
-        for link in self.venue.links:
-            if link.open and self.channel in link.subscribed:
-                link.send(text, confirms={self.channel})  # data proves a subscription too
+        for link in links:
+            link.send(text, confirms={self.channel})  # data proves a subscription too
 
     def history(self, request: HttpRequest, seen: int, had: int) -> bytes:
         first, last = int(request.params["startTime"]), int(request.params["endTime"])
         limit = int(request.params.get("limit", 500))
         if self.venue.active("rest_short"):
             limit = min(limit, self.dice.randrange(1, 4))
-        rows: list[list[object]] = []
+        rows: list[str] = []
         for opens in range(first + (START - first) % MINUTE, min(last, seen) + 1, MINUTE):
             values = self.venue.truth.get(opens)
             if values is None:
@@ -119,10 +124,18 @@ class Binance(Speaker):
                 values = _partial(values)  # still forming in this answer
             elif opens + MINUTE > had:
                 continue  # closed, but history does not have it yet
-            rows.append([opens, *(f"{value:.8f}" for value in values), opens + MINUTE - 1, "0", 9, "0", "0", "0"])
+            rows.append(self._row(opens, values))
             if len(rows) == limit:
                 break
-        return json.dumps(rows).encode()
+        return f"[{','.join(rows)}]".encode()
+
+    def _row(self, opens: int, values: Values) -> str:
+        known = self._rows.get(opens)
+        if known is None or known[0] is not values:
+            o, h, lo, c, v = values
+            text = f'[{opens},"{o}","{h}","{lo}","{c}","{v}",{opens + MINUTE - 1},"0",9,"0","0","0"]'
+            known = self._rows[opens] = (values, text)
+        return known[1]
 
 
 def _partial(values: Values) -> Values:
