@@ -15,10 +15,10 @@ from btfeeds.history import paging
 from btfeeds.live import hub, splice
 from btfeeds.live.connection import Connection
 from btfeeds.live.effects import Lost
-from btfeeds.live.hub import Shard
 from btfeeds.live.items import Delivery, Notice, SplicePolicy
 from btfeeds.live.outbox import Outbox
 from btfeeds.live.ring import Ring, Up
+from btfeeds.live.shard import Shard
 from btfeeds.live.skew import Skew
 from btfeeds.live.splice import Splice
 from btfeeds.live.status import Status

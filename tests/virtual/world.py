@@ -17,10 +17,11 @@ from btfeeds.history.downloader import Downloader
 from btfeeds.live.budget import Budget
 from btfeeds.live.connection import Connection
 from btfeeds.live.effects import Dial, Loss
-from btfeeds.live.hub import Hub, Shard
+from btfeeds.live.hub import Hub
 from btfeeds.live.items import Delivery, Notice
 from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.ring import Answer, Failure
+from btfeeds.live.shard import Shard
 from btfeeds.live.states import State
 from btfeeds.live.stream import Stream
 from btfeeds.live.worker import Worker

@@ -1,0 +1,186 @@
+"""One socket's worth of channels (the venue limits how many); during a relief it has two sockets.
+
+The seam between two connections is here: a channel is *covered* while at least one socket has it confirmed, so a
+successor that is confirmed before the old socket goes leaves no break behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from btfeeds import bans, monitor
+from btfeeds.live.effects import Data, Loss, Lost, Refused
+from btfeeds.live.worker import Worker
+from btfeeds.venues.base import TradeUpdate, Venue
+
+if TYPE_CHECKING:
+    from btfeeds.live.hub import Hub
+
+logger = logging.getLogger("btfeeds")
+
+
+class Shard:
+    """The channels of one socket, and the worker (or, during a relief, the two workers) that carry them."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lock = threading.RLock()  # guards everything below: feeds' threads and workers' threads come here
+        self.channels: set[str] = set()
+        self._covered: dict[str, set[int]] = {}
+        self._proven: set[str] = set()  # channels that the venue has confirmed at some time
+        self._workers: list[Worker] = []
+
+    def room(self) -> int:
+        return self._hub.venue.limits.streams_per_connection - len(self.channels)
+
+    def want(self, channel: str) -> None:
+        """Carry a channel; one that is covered already is announced to its new taps by the hub."""
+        with self._lock:
+            if channel in self.channels:
+                return
+            self.channels.add(channel)
+            if not self._workers:
+                self._spawn()
+            else:
+                for worker in self._workers:
+                    worker.ask(lambda connection, now: connection.want([channel], now))
+
+    def unwant(self, channel: str) -> None:
+        with self._lock:
+            self.channels.discard(channel)
+            self._covered.pop(channel, None)
+            for worker in self._workers:
+                worker.ask(lambda connection, now: connection.unwant([channel], now))
+
+    def prove(self, channel: str) -> None:
+        """The venue has this channel, whether it was confirmed already or not."""
+        with self._lock:
+            if channel not in self._proven:
+                self._proven.add(channel)
+                for worker in self._workers:
+                    worker.ask(lambda connection, now: connection.prove(channel))
+
+    def renew(self, channel: str) -> None:
+        """End and begin the subscription of one mute channel."""
+        with self._lock:
+            for worker in self._workers:
+                worker.ask(lambda connection, now: connection.renew(channel, now))
+
+    def replace(self, reason: str) -> None:
+        """Bring a new socket into service, then end the old one."""
+        with self._lock:
+            if len(self._workers) != 1:
+                return
+            if self._hub.venue.overlaps:
+                self._spawn()
+            else:  # the venue allows one: the old socket goes first
+                self._workers[0].ask(lambda connection, now: connection.lost(Loss("silent", reason), now))
+
+    def covers(self, channel: str) -> bool:
+        with self._lock:
+            return bool(self._covered.get(channel))
+
+    def stop(self) -> list[Worker]:
+        with self._lock:
+            workers, self._workers = self._workers, []
+            self.channels.clear()
+            for worker in workers:
+                worker.stop()
+            return workers
+
+    def _spawn(self) -> None:
+        worker = self._hub.new_worker(self)
+        channels = list(self.channels)
+        proven = set(self._proven)
+        worker.ask(lambda connection, now: connection.want(channels, now, proven=proven))
+        self._workers.append(worker)
+        worker.start()
+
+    # --- Listener: on the workers' threads ---------------------------------------------------------------------------
+
+    def data(self, worker: Worker, event: Data) -> None:
+        unnumbered = type(event) is TradeUpdate and event.trades and event.trades[0].id < 0
+        # trades without numbers are told apart by their socket only: the old one's count until it goes
+        if not unnumbered or worker in self._workers[:1]:
+            self._hub.data(event)
+
+    def covered(self, worker: Worker, channels: tuple[str, ...]) -> None:
+        with self._lock:
+            now = self._hub.now()
+            for channel in channels:
+                by = self._covered.setdefault(channel, set())
+                first = not by
+                by.add(worker.number)
+                self._proven.add(channel)
+                if first:
+                    for tap in self._hub.taps(channel):
+                        tap.up(now)
+            monitor.publish(monitor.Connected(self._hub.venue.name, worker.number))
+            if len(self._workers) > 1 and worker is self._workers[-1] and worker.connection.complete:
+                for old in self._workers[:-1]:
+                    old.stop()
+                self._workers = [worker]
+                for channel, by in self._covered.items():
+                    by.intersection_update({worker.number})
+                    for tap in self._hub.taps(channel):
+                        tap.seam()
+
+    def lost(self, worker: Worker, effect: Lost) -> None:
+        loss = effect.loss
+        venue = self._hub.venue.name
+        monitor.publish(monitor.Disconnected(venue, worker.number, loss.reason, loss.detail, effect.retry_in_ms))
+        if loss.closed:
+            bans.remember(host_of(self._hub.venue), loss.not_before_ms, self._hub.clock)
+        with self._lock:
+            # A never-confirmed first connection is a break too: the strategy must know that nothing comes.
+            alone = len(self._workers) <= 1
+            for channel in self.channels:
+                by = self._covered.get(channel)
+                had = bool(by)
+                if by:
+                    by.discard(worker.number)
+                if (had and not by) or (not had and alone):
+                    for tap in self._hub.taps(channel):
+                        tap.down(f"{loss.reason}: {loss.detail}" if loss.detail else loss.reason)
+
+    def refused(self, worker: Worker, effect: Refused) -> None:
+        with self._lock:
+            if any(self._covered.get(channel, set()) - {worker.number} for channel in effect.channels):
+                # A successor is not wanted, and the old socket still carries what it should have taken over: that one
+                # stays until it is lost, and only a refusal then is the end.
+                logger.warning("a new connection to %s is refused, the old one stays", self._hub.venue.name)
+                self._workers = [other for other in self._workers if other is not worker]
+                worker.stop()
+                return
+            for channel in effect.channels:
+                self.channels.discard(channel)
+                self._covered.pop(channel, None)
+                monitor.publish(monitor.SubscriptionRefused(self._hub.venue.name, channel, effect.error.what))
+                for tap in self._hub.taps(channel):
+                    tap.refused(effect.error)
+
+    def relieve(self, worker: Worker, reason: str) -> None:
+        self.replace(reason)
+
+    def ended(self, worker: Worker) -> None:
+        with self._lock:
+            if worker not in self._workers:
+                return  # it was told to
+            self._workers.remove(worker)
+            for by in self._covered.values():
+                by.discard(worker.number)
+            if not self.channels or self._workers:
+                return
+            logger.critical("a connection's thread to %s has died: it is replaced", self._hub.venue.name)
+            for channel in self.channels:
+                for tap in self._hub.taps(channel):
+                    tap.down("internal error")
+            self._spawn()
+
+
+def host_of(venue: Venue) -> str:
+    """The stream's host without credentials, with its port."""
+    return urlsplit(venue.stream_url).netloc.rpartition("@")[2]

@@ -1,0 +1,132 @@
+"""A shard keeps its channels covered: through cuts, reliefs and refusals."""
+
+from __future__ import annotations
+
+import threading
+
+from btfeeds.clock import SystemClock
+from btfeeds.live.backfill import Backfill
+from btfeeds.live.hub import Hub
+from btfeeds.live.ring import Down, Refusal, Up
+from btfeeds.market import Bar
+from tests.live.scripted import Bell, Peer, Scripted
+from tests.live.toy import Toy
+from tests.live.toyhub import QUICK, M, NoHistory, entries, hub, tap
+
+
+def test_a_cut_is_told_as_down_and_up() -> None:
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        if peer.number == 1:
+            peer.cut()
+        peer.stay()
+
+    bell = Bell()
+    with hub(script) as (made, _):
+        attached = tap(made, bell)
+        bell.until(lambda: len(entries(attached)) >= 3)
+        assert [type(entry) for entry in entries(attached)] == [Up, Down, Up]
+
+
+def test_a_successor_covers_before_the_old_socket_ends() -> None:
+    second = threading.Event()
+
+    def script(peer: Peer) -> None:
+        channels = peer.acknowledge()
+        if peer.number == 1:
+            peer.say(bye=1)
+            second.wait(10)
+            peer.stay()
+        peer.say(bar=[channels[0], M, 1, 2, 0.5, 1.5, 1])
+        second.set()
+        peer.stay()
+
+    bell = Bell()
+    with hub(script) as (made, server):
+        attached = tap(made, bell)
+        bell.until(lambda: attached.ring.bars)
+        shard = made._shards[0]
+        bell.until(lambda: len(shard._workers) == 1 and shard._workers[0].number == 2)
+        assert server.connects == 2
+        assert [type(entry) for entry in entries(attached)] == [Up, Bar], "no break is told"
+
+
+def test_a_refused_channel_is_told_to_its_taps_only() -> None:
+    def script(peer: Peer) -> None:
+        while True:
+            said = peer.hear()
+            if said.get("sub") == ["BADX@bars@1m"]:
+                peer.say(nack=said["id"], fatal=True)
+            else:
+                peer.say(ack=said["id"])
+
+    bell = Bell()
+    with hub(script) as (made, _):
+        good = tap(made, bell, "GOOD/X")
+        bell.until(lambda: entries(good))
+        bad = tap(made, bell, "BAD/X")
+        bell.until(lambda: entries(bad))
+        assert [type(entry) for entry in entries(bad)] == [Refusal]
+        assert [type(entry) for entry in entries(good)] == [Up]
+
+
+def test_a_successor_that_is_refused_leaves_the_old_socket_in_service() -> None:
+    def script(peer: Peer) -> None:
+        said = peer.hear()
+        if peer.number == 1:
+            peer.say(ack=said["id"])
+            peer.server.first = peer  # type: ignore[attr-defined]
+            peer.stay()
+        peer.say(nack=said["id"], fatal=True)
+        peer.stay()
+
+    bell = Bell()
+    with hub(script) as (made, server):
+        attached = tap(made, bell)
+        bell.until(lambda: entries(attached))
+        made.reconnect(attached.channel)
+        bell.until(lambda: server.connects == 2 and len(made._shards[0]._workers) == 1)
+        server.first.say(bar=[attached.channel, M, 1, 2, 0.5, 1.5, 1])  # type: ignore[attr-defined]
+        bell.until(lambda: len(entries(attached)) == 2)
+        assert [type(entry) for entry in entries(attached)] == [Up, Bar]
+
+
+def test_a_connection_is_replaced_while_the_hub_is_busy() -> None:
+    """A shard's lock is held here; who holds the hub's may wait for it, so taking that one, too, could be the end."""
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        peer.stay()
+
+    bell = Bell()
+    with hub(script) as (made, server):
+        attached = tap(made, bell)
+        bell.until(lambda: entries(attached))
+        replacing = threading.Thread(target=made._shards[0].replace, args=("silent",), daemon=True)
+        with made._lock:
+            replacing.start()
+            replacing.join(10)
+            assert not replacing.is_alive()
+        bell.until(lambda: server.connects == 2)
+
+
+def test_where_a_venue_allows_one_connection_the_old_one_goes_first() -> None:
+    class Single(Toy):
+        overlaps = False
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        peer.say(bar=["BTCUSDT@bars@1m", peer.number * M, 1, 2, 0.5, 1.5, 1])
+        peer.stay()
+
+    bell = Bell()
+    with Scripted(script) as server:
+        made = Hub(Single(stream_url=server.url), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+        try:
+            attached = tap(made, bell)
+            bell.until(lambda: any(isinstance(entry, Bar) for entry in entries(attached)))
+            made.reconnect(attached.channel)
+            bell.until(lambda: sum(isinstance(entry, Bar) for entry in entries(attached)) == 2)
+            assert [type(entry).__name__ for entry in entries(attached)] == ["Up", "Bar", "Down", "Up", "Bar"]
+        finally:
+            made.stop()
