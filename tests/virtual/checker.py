@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 MINUTE = 60_000
 _NOTICED = 85_000  # so long (ms) it may take to notice that a link is dead
+_CONVERGED = _NOTICED + 60_000 + 10_000  # after the last fault: to notice it, the longest backoff, and history
 
 # state → word → state, as in the catalogue of faults
 _MACHINE = {
@@ -37,6 +38,7 @@ def violations(
     gaps: str = "mark",
     omits: bool = False,
     patience: int = 0,
+    healed: int | None = None,
 ) -> list[str]:
     """What is wrong with a run that ended at `end`; nothing when all is well.
 
@@ -44,7 +46,7 @@ def violations(
     are the times when the last confirmed socket broke, `naked` those when the client itself closed its last one;
     `slow`: the strategy stood still at times, so that words may come late. `gaps` is the feed's policy; `omits`: a
     bar that the venue does not have is nothing to be declared. `patience`: a bar may be so much later (ms)
-    than elsewhere, because the venue's history lags or its frames come late.
+    than elsewhere, because the venue's history lags or its frames come late. `healed` is when the last fault was over.
     """
     wrong: list[str] = []
     bars = [line for line in log if line[1] == "bar"]
@@ -66,6 +68,8 @@ def violations(
         if connects[index] - connects[index - 30] < 5 * MINUTE:
             wrong.append(f"I5: 31 connects within {connects[index] - connects[index - 30]} ms")
             break
+    if healed is not None and (late := healed + _CONVERGED + patience) <= end and _last_word(log, late) != "LIVE":
+        wrong.append(f"I4: {late - healed} ms after the last fault the status is {_last_word(log, late)}")
     if early_requests:
         wrong.append(f"I5: {early_requests} requests before the venue's Retry-After was over")
     return wrong
@@ -190,6 +194,10 @@ def _untold_breaks(log, breaks, end) -> list[str]:  # type: ignore[no-untyped-de
     return []
 
 
-def _last_word(log: Sequence[Sequence[object]]) -> str:
-    words = [str(line[2]) for line in log if line[1] == "status" and line[2] != "UNKNOWN"]
+def _last_word(log: Sequence[Sequence[object]], until: int = 1 << 62) -> str:
+    words = [
+        str(line[2])
+        for line in log
+        if line[1] == "status" and line[2] != "UNKNOWN" and int(line[0]) <= until  # type: ignore[call-overload]
+    ]
     return words[-1] if words else "nothing"

@@ -82,6 +82,12 @@ class Schedule:
     gaps: str = "mark"  # the feed's policy; with "hold" the venue finds its lost minutes again at HEAL_AT
     speaker: str = "binance"  # the venue
 
+    @property
+    def healed(self) -> int:
+        """When nothing is wrong any more (ms after the first live minute opened): a notice has its end, too."""
+        ends = [fault.at + (60_000 if fault.kind == "notice" else fault.lasts) for fault in self.faults]
+        return HEAL_AT if self.lost_minutes and self.gaps == "hold" else max(ends, default=0)
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 

@@ -167,6 +167,12 @@ def test_the_checker_counts_connects_and_requests() -> None:
     assert judged(GOOD, early_requests=1)[0].startswith("I5: 1 requests")
 
 
+def test_the_checker_wants_live_155_seconds_after_the_last_fault() -> None:
+    log = [[0, "status", "DELAYED"], line(0), line(1), [155_000, "status", "LIVE"], line(2)]
+    assert judged(log, healed=0) == []
+    assert judged([*log[:3], [155_001, "status", "LIVE"], line(2)], healed=0)[0].startswith("I4: 155000 ms after")
+
+
 def test_the_end_of_a_run_lies_behind_the_last_fault() -> None:
     for seed in range(200):
         assert all(fault.at + fault.lasts <= END - START - 20 * MINUTE for fault in schedule(seed).faults)
