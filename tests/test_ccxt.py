@@ -8,51 +8,24 @@ from typing import Any
 
 import pytest
 
-from btfeeds import barfile
 from btfeeds.market import Bar
 from btfeeds.simulator import Simulator, serve
-from tests.shared import shared
+from tests.ccxtrig import MINUTE, real_minutes, redirected, rows_of, watched
 
 ccxt = pytest.importorskip("ccxt")
 
 HISTORY = 3_000
-MINUTE = 60_000
-ROUTES = {
-    "https://api.binance.com": "rest_url",
-    "https://fapi.binance.com": "rest_url",
-    "https://dapi.binance.com": "rest_url",
-    "wss://stream.binance.com:9443": "stream_url",
-    "wss://fstream.binance.com": "stream_url",
-    "wss://dstream.binance.com": "stream_url",
-}
 
 
 @pytest.fixture(scope="module")
 def bars() -> tuple[Bar, ...]:
-    return barfile.read(shared("binanceus/iaqf/BTCUSDT_1m_20230301_20230321.csv.gz")).bars
+    return real_minutes()
 
 
 @pytest.fixture
 def sim(bars: tuple[Bar, ...]) -> Iterator[Simulator]:
     with serve("binance", bars, history=HISTORY, speed=300) as sim:
         yield sim
-
-
-def _redirected(urls: Any, sim: Simulator) -> Any:
-    if isinstance(urls, dict):
-        return {name: _redirected(url, sim) for name, url in urls.items()}
-    for host, name in ROUTES.items():
-        urls = urls.replace(host, getattr(sim, name)) if isinstance(urls, str) else urls
-    return urls
-
-
-def _client(made: Any, sim: Simulator) -> Any:
-    made.urls["api"] = _redirected(made.urls["api"], sim)
-    return made
-
-
-def _rows(bars: tuple[Bar, ...]) -> list[list[float]]:
-    return [[bar.open_time, bar.open, bar.high, bar.low, bar.close, bar.volume] for bar in bars]
 
 
 def _paged(client: Any, symbol: str, timeframe: str, start: int, end: int) -> list[list[float]]:
@@ -65,25 +38,25 @@ def _paged(client: Any, symbol: str, timeframe: str, start: int, end: int) -> li
 
 
 def test_markets_are_loaded(sim: Simulator) -> None:
-    markets = _client(ccxt.binance(), sim).load_markets()
+    markets = redirected(ccxt.binance(), sim).load_markets()
     assert list(markets) == ["BTC/USDT"]
     assert markets["BTC/USDT"]["precision"]["price"] == 0.01
 
 
 def test_history_in_pages_is_the_file_row_for_row(sim: Simulator, bars: tuple[Bar, ...]) -> None:
-    client = _client(ccxt.binance(), sim)
-    assert _paged(client, "BTC/USDT", "1m", bars[0].open_time, sim.start) == _rows(bars[:HISTORY])
+    client = redirected(ccxt.binance(), sim)
+    assert _paged(client, "BTC/USDT", "1m", bars[0].open_time, sim.start) == rows_of(bars[:HISTORY])
 
 
 def test_all_30_240_real_minutes_come_back(bars: tuple[Bar, ...]) -> None:
     with serve("binance", bars, history=len(bars) - 1, speed=1) as sim:
-        client = _client(ccxt.binance({"enableRateLimit": False}), sim)
+        client = redirected(ccxt.binance({"enableRateLimit": False}), sim)
         rows = _paged(client, "BTC/USDT", "1m", bars[0].open_time, sim.start)
-    assert rows == _rows(bars[:-1])
+    assert rows == rows_of(bars[:-1])
 
 
 def test_hours_are_made_of_the_minutes(sim: Simulator, bars: tuple[Bar, ...]) -> None:
-    rows = _client(ccxt.binance(), sim).fetch_ohlcv("BTC/USDT", "1h", since=bars[0].open_time, limit=10)
+    rows = redirected(ccxt.binance(), sim).fetch_ohlcv("BTC/USDT", "1h", since=bars[0].open_time, limit=10)
     for number, row in enumerate(rows):
         hour = bars[number * 60 : number * 60 + 60]
         extremes = [max(bar.high for bar in hour), min(bar.low for bar in hour)]
@@ -92,7 +65,7 @@ def test_hours_are_made_of_the_minutes(sim: Simulator, bars: tuple[Bar, ...]) ->
 
 
 def test_errors_are_understood(sim: Simulator) -> None:
-    client = _client(ccxt.binance(), sim)
+    client = redirected(ccxt.binance(), sim)
     client.load_markets()
     with pytest.raises(ccxt.BadSymbol):
         client.publicGetKlines({"symbol": "NONESUCH", "interval": "1m"})
@@ -104,25 +77,13 @@ def test_errors_are_understood(sim: Simulator) -> None:
         client.publicGetTime()
 
 
-async def _watched(client: Any, symbol: str, count: int) -> dict[int, list[float]]:
-    """The last content of each of the first bars that were watched to their end."""
-    seen: dict[int, list[float]] = {}
-    try:
-        while len(seen) <= count:
-            for row in await client.watch_ohlcv(symbol, "1m"):
-                seen[row[0]] = row
-    finally:
-        await client.close()
-    return dict(sorted(seen.items())[:count])
-
-
 @pytest.mark.parametrize(("name", "symbol"), [("binance", "BTC/USDT"), ("binanceusdm", "BTC/USDT:USDT")])
 def test_live_bars_are_those_of_the_file(bars: tuple[Bar, ...], name: str, symbol: str) -> None:
     import ccxt.pro
 
     with serve(name, bars, symbol=symbol, history=HISTORY, speed=300) as sim:
-        client = _client(getattr(ccxt.pro, name)(), sim)
-        seen = asyncio.run(asyncio.wait_for(_watched(client, symbol, 4), 30))
-    truth = {row[0]: row for row in _rows(bars)}
+        client = redirected(getattr(ccxt.pro, name)(), sim)
+        seen = asyncio.run(asyncio.wait_for(watched(client, symbol, 4), 30))
+    truth = {row[0]: row for row in rows_of(bars)}
     # ccxt joins in the middle of the first bar, and still ends with its true content
     assert seen == {time: truth[time] for time in seen}

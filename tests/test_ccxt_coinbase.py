@@ -8,46 +8,18 @@ from typing import Any
 
 import pytest
 
-from btfeeds import barfile
 from btfeeds.live.aggregate import bars_from_trades
 from btfeeds.market import Bar, Timeframe, Trade
-from btfeeds.simulator import Simulator, serve
-from tests.shared import shared
+from btfeeds.simulator import serve
+from tests.ccxtrig import MINUTE, real_minutes, redirected
 
 ccxt = pytest.importorskip("ccxt")
 
 HISTORY = 3_000
-MINUTE = 60_000
 ONE = Timeframe.parse("1m")
 # ours, and what ccxt calls it
 NAMES = {"coinbase": "coinbaseexchange", "coinbaseadvanced": "coinbase"}
-ROUTES = {
-    "https://api.coinbase.com": "rest_url",
-    "https://api.exchange.coinbase.com": "rest_url",
-    "https://api.pro.coinbase.com": "rest_url",
-    "https://api.{hostname}": "rest_url",
-    "wss://advanced-trade-ws.coinbase.com": "stream_url",
-    "wss://ws-feed.exchange.coinbase.com": "stream_url",
-}
 both = pytest.mark.parametrize("venue", list(NAMES))
-
-
-@pytest.fixture(scope="module")
-def bars() -> tuple[Bar, ...]:
-    return barfile.read(shared("binanceus/iaqf/BTCUSDT_1m_20230301_20230321.csv.gz")).bars
-
-
-def _redirected(urls: Any, sim: Simulator) -> Any:
-    if isinstance(urls, dict):
-        return {name: _redirected(url, sim) for name, url in urls.items()}
-    for host, name in ROUTES.items():
-        urls = urls.replace(host, getattr(sim, name)) if isinstance(urls, str) else urls
-    return urls
-
-
-def _client(made: Any, sim: Simulator) -> Any:
-    made.urls["api"] = _redirected(made.urls["api"], sim)
-    return made
 
 
 def _rows(bars: Sequence[Bar]) -> list[list[float]]:
@@ -55,10 +27,15 @@ def _rows(bars: Sequence[Bar]) -> list[list[float]]:
     return [[b.open_time, b.open, b.high, b.low, b.close, b.volume] for b in bars if b.volume > 0]
 
 
+@pytest.fixture(scope="module")
+def bars() -> tuple[Bar, ...]:
+    return real_minutes()
+
+
 @both
 def test_markets_are_loaded(bars: tuple[Bar, ...], venue: str) -> None:
     with serve(venue, bars, symbol="BTC/USD", history=HISTORY) as sim:
-        markets = _client(getattr(ccxt, NAMES[venue])(), sim).load_markets()
+        markets = redirected(getattr(ccxt, NAMES[venue])(), sim).load_markets()
     assert list(markets) == ["BTC/USD"]
     assert (markets["BTC/USD"]["id"], markets["BTC/USD"]["precision"]["price"]) == ("BTC-USD", 0.01)
 
@@ -67,7 +44,7 @@ def test_markets_are_loaded(bars: tuple[Bar, ...], venue: str) -> None:
 def test_history_in_pages_is_the_file_row_for_row(bars: tuple[Bar, ...], venue: str) -> None:
     rows: list[list[float]] = []
     with serve(venue, bars, symbol="BTC/USD", history=HISTORY) as sim:
-        client = _client(getattr(ccxt, NAMES[venue])({"enableRateLimit": False}), sim)
+        client = redirected(getattr(ccxt, NAMES[venue])({"enableRateLimit": False}), sim)
         for since in range(bars[0].open_time, sim.start, 300 * MINUTE):
             page = client.fetch_ohlcv("BTC/USD", "1m", since=since, limit=300)
             rows += [row for row in page if row[0] < min(sim.start, since + 300 * MINUTE)]
@@ -77,7 +54,7 @@ def test_history_in_pages_is_the_file_row_for_row(bars: tuple[Bar, ...], venue: 
 @both
 def test_errors_are_understood(bars: tuple[Bar, ...], venue: str) -> None:
     with serve(venue, bars, symbol="BTC/USD", history=HISTORY) as sim:
-        client = _client(getattr(ccxt, NAMES[venue])(), sim)
+        client = redirected(getattr(ccxt, NAMES[venue])(), sim)
         client.load_markets()
         ask = {
             "coinbase": "publicGetProductsIdCandles",
@@ -109,7 +86,7 @@ def test_live_trades_make_the_bars_of_the_file(bars: tuple[Bar, ...], venue: str
     import ccxt.pro
 
     with serve(venue, bars, symbol="BTC/USD", history=HISTORY, speed=200) as sim:
-        client = _client(getattr(ccxt.pro, NAMES[venue])(), sim)
+        client = redirected(getattr(ccxt.pro, NAMES[venue])(), sim)
         trades = asyncio.run(asyncio.wait_for(_watched(client, 3), 30))
     numbers = [trade.id for trade in trades]
     assert numbers == list(range(numbers[0], numbers[-1] + 1)), "contiguous"

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from btfeeds import barfile
 from btfeeds.market import Bar
 from btfeeds.simulator import Simulator, serve
-from tests.shared import shared
+from tests.ccxtrig import MINUTE, real_minutes, redirected, rows_of, watched
 
 ccxt = pytest.importorskip("ccxt")
 
 HISTORY = 2_500
-MINUTE = 60_000
 
 
 @pytest.fixture(scope="module")
 def bars() -> tuple[Bar, ...]:
-    return barfile.read(shared("binanceus/iaqf/BTCUSDT_1m_20230301_20230321.csv.gz")).bars
+    return real_minutes()
 
 
 @pytest.fixture
@@ -30,41 +27,24 @@ def sim(bars: tuple[Bar, ...]) -> Iterator[Simulator]:
         yield sim
 
 
-def _redirected(urls: Any, sim: Simulator) -> Any:
-    if isinstance(urls, dict):
-        return {name: _redirected(url, sim) for name, url in urls.items()}
-    if not isinstance(urls, str):
-        return urls
-    return urls.replace("https://{hostname}", sim.rest_url).replace("wss://ws.okx.com:443", sim.stream_url)
-
-
-def _client(made: Any, sim: Simulator) -> Any:
-    made.urls["api"] = _redirected(made.urls["api"], sim)
-    return made
-
-
-def _rows(bars: tuple[Bar, ...]) -> list[list[float]]:
-    return [[bar.open_time, bar.open, bar.high, bar.low, bar.close, bar.volume] for bar in bars]
-
-
 def test_history_in_pages_is_the_file_row_for_row(sim: Simulator, bars: tuple[Bar, ...]) -> None:
-    client = _client(ccxt.okx({"enableRateLimit": False}), sim)
+    client = redirected(ccxt.okx({"enableRateLimit": False}), sim)
     rows: list[list[float]] = []
     start = bars[0].open_time
     while start < sim.start:
         page = client.fetch_ohlcv("BTC/USDT", "1m", since=start, limit=300)
         rows += [row for row in page if row[0] < sim.start]
         start = page[-1][0] + MINUTE
-    assert rows == _rows(bars[:HISTORY])
+    assert rows == rows_of(bars[:HISTORY])
 
 
 def test_hours_open_where_those_of_the_file_do(sim: Simulator, bars: tuple[Bar, ...]) -> None:
-    rows = _client(ccxt.okx(), sim).fetch_ohlcv("BTC/USDT", "1h", since=bars[0].open_time, limit=10)
+    rows = redirected(ccxt.okx(), sim).fetch_ohlcv("BTC/USDT", "1h", since=bars[0].open_time, limit=10)
     assert [row[:2] for row in rows] == [[bars[at].open_time, bars[at].open] for at in range(0, 600, 60)]
 
 
 def test_errors_are_understood(sim: Simulator) -> None:
-    client = _client(ccxt.okx({"enableRateLimit": False}), sim)
+    client = redirected(ccxt.okx({"enableRateLimit": False}), sim)
     client.load_markets()
     with pytest.raises(ccxt.BadSymbol, match="51001"):
         client.publicGetMarketCandles({"instId": "NONE-SUCH", "bar": "1m"})
@@ -77,16 +57,7 @@ def test_errors_are_understood(sim: Simulator) -> None:
 def test_live_bars_are_those_of_the_file(bars: tuple[Bar, ...], name: str, symbol: str) -> None:
     import ccxt.pro
 
-    async def watched(client: Any) -> dict[int, list[float]]:
-        seen: dict[int, list[float]] = {}
-        try:
-            while len(seen) <= 4:
-                seen |= {row[0]: row for row in await client.watch_ohlcv(symbol, "1m")}
-        finally:
-            await client.close()
-        return dict(sorted(seen.items())[:4])
-
     with serve(name, bars, symbol=symbol, history=HISTORY, speed=300) as sim:
-        seen = asyncio.run(asyncio.wait_for(watched(_client(ccxt.pro.okx(), sim)), 30))
-    truth = {row[0]: row for row in _rows(bars)}
+        seen = asyncio.run(asyncio.wait_for(watched(redirected(ccxt.pro.okx(), sim), symbol, 4), 30))
+    truth = {row[0]: row for row in rows_of(bars)}
     assert seen == {time: truth[time] for time in seen}
