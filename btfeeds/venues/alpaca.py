@@ -11,23 +11,21 @@ https://docs.alpaca.markets/reference/stockbars
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, iso
 from btfeeds.sessions import US_EQUITIES, Sessions
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
 _REST, _STREAM = "https://data.alpaca.markets", "wss://stream.data.alpaca.markets"
-_MINUTE = Timeframe.parse("1m")
-_BUSY_S = 15.0  # so long a connection that broke may still count as the one there may be
+# auth failed, v2 not enabled, insufficient subscription; connection limit exceeded; not authenticated, auth timeout,
+# slow client, internal error
+_TURNED_AWAY = dict.fromkeys((402, 408, 409), "key") | {406: "busy"} | dict.fromkeys((401, 404, 407, 500), "down")
 
 
 def _stocks(title: str, stream: str, feed: str, sessions: Sessions | None) -> Host:
@@ -37,7 +35,7 @@ def _stocks(title: str, stream: str, feed: str, sessions: Sessions | None) -> Ho
 
 _CRYPTO: Mapping[str, object] = {
     **{"stream_path": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None},
-    **{"assets": ("crypto",), "adjusted": ""},
+    **{"assets": ("crypto",), "adjusted": "", "symbols": r"[A-Z0-9]+/[A-Z0-9]+", "spelling": "{base}/{quote}"},
 }
 
 
@@ -60,23 +58,20 @@ class Alpaca(Venue):
     overlaps = False
 
     paging = base.Paging.WINDOW  # an answer is broken off anywhere, and a token goes on
+    symbols = r"[A-Z][A-Z0-9.\-]*"
+    says = ("message",)
+    problems = {"^(400|404|422) .*symbol": "symbol", "^403 (?!.*region)": "key"}
     assets = ("equities",)
     adjusted = "raw"
     free = "IEX and crypto, 200 requests a minute; a key is needed"
     docs = "https://docs.alpaca.markets/docs/about-market-data-api"
     closing = base.ClosingRule.CLOSED_ONLY
-    streams = {_MINUTE: "bars"}
+    streams = reading.timeframes("1m=bars")
     bars_channel = "bars:{symbol}"
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
 
     # --- Historical bars ----------------------------------------------------------------------------------------------
-
-    def native_symbol(self, symbol: Symbol) -> str:
-        pattern = r"[A-Z0-9]+/[A-Z0-9]+" if self.name == "alpacacrypto" else r"[A-Z][A-Z0-9.\-]*"
-        if not re.fullmatch(pattern, symbol):
-            raise reading.unknown_symbol(self, symbol)
-        return str(symbol)
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params: dict[str, str | int] = {"symbols": self.native_symbol(symbol)}
@@ -87,86 +82,51 @@ class Alpaca(Venue):
         return HttpRequest(self.bars, params, {"APCA-API-KEY-ID": self.key, "APCA-API-SECRET-KEY": self.secret})
 
     def next_page(self, request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
-        try:
-            token = reading.read(_Token, response.body).next_page_token
-        except errors.BadFrame:
-            return None
-        params = {**request.params, "page_token": token or ""}
-        return HttpRequest(request.path, params, request.headers) if token else None
+        [token] = reading.said(response.body, "next_page_token")
+        return HttpRequest(request.path, {**request.params, "page_token": token}, request.headers) if token else None
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
         answer: _Answer = reading.read(_Answer, response.body)
-        return sorted((_bar(row) for rows in answer.bars.values() for row in rows), key=lambda bar: bar.open_time)
-
-    def check(self, response: HttpResponse) -> None:
-        if response.status == 200 and response.body.lstrip()[:1] == b"{":
-            return
-        said = reading.attempt(_Problem, response.body).message[:200]
-        kind = "key" if response.status == 403 and "region" not in said else ""
-        if response.status in (400, 404, 422) and "symbol" in said:
-            kind = "symbol"
-        asked = re.search(r"[?&]symbols=([\w.%/-]+)", response.url)
-        symbol = asked[1].replace("%2F", "/") if asked else ""
-        raise reading.refusal(self, response, f"{response.status} {said}" if said else "", kind, symbol=symbol)
+        return reading.ascending(row.made() for symbol in answer.bars.values() for row in symbol)
 
     # --- bars, updatedBars --------------------------------------------------------------------------------------------
 
     def login(self) -> list[str]:
         return [reading.text({"action": "auth", "key": self.key, "secret": self.secret})]
 
-    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
-        parts = reading.messages([name.partition(":")[2] for name in channels], self.limits.streams_per_message)
-        return [reading.text({"action": action, "bars": part, "updatedBars": part}) for part in parts]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        names = [name.partition(":")[2] for name in channels]
+        return {"action": action, "bars": names, "updatedBars": names}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         return [self._event(message) for message in reading.read(list[msgspec.Raw], frame)]
 
-    def _event(self, message: msgspec.Raw) -> Event:
-        kind = reading.read(_Head, message).T
-        if kind in ("b", "u"):
-            row: _Bar = reading.read(_Bar, message)
-            channel = f"bars:{row.S}"
-            bar = reading.checked(_bar(row), _MINUTE, channel)
-            return base.BarUpdate(channel, bar, True) if kind == "b" else base.BarRevised(channel, bar)
-        if kind == "subscription":  # always the whole list
-            return base.Accepted(channels=tuple(f"bars:{name}" for name in reading.read(_List, message).bars))
-        if kind in ("success", "error"):
-            said: _Said = reading.read(_Said, message)
-            if kind == "error":
-                return self._refused(said)
-            return base.Ready() if said.msg == "authenticated" else base.Alive()
-        return base.Alive()
-
-    def _refused(self, said: _Said) -> Event:
-        words = f"{said.code} {said.msg[:200]}"
-        match said.code:
-            case 402 | 408 | 409:  # auth failed, v2 not enabled, insufficient subscription
-                return base.TurnedAway(reading.refusal(self, _NO_RESPONSE, words, "key"))
-            case 406:
-                what = f"{self.title} has another connection with this key ({words})."
-                did, advice = "It is tried again.", "A key may have one: end the other program, or use another key."
-                return base.TurnedAway(errors.RateLimited(what, did, advice, retry_after=_BUSY_S))
-            case 401 | 404 | 407 | 500:  # not authenticated, auth timeout, slow client, internal error
-                return base.TurnedAway(reading.refusal(self, _NO_RESPONSE, words, "down"))
-            case 403:  # authenticated already
-                return base.Alive()
-        return base.Rejected(words)
+    def _event(self, raw: msgspec.Raw) -> Event:
+        message: _Message = reading.read(_Message, raw)
+        if message.T in ("b", "u"):
+            row: _Bar = reading.read(_Bar, raw)
+            update = self.bar_update(f"bars:{row.S}", "bars", row.made(), True)
+            return update if message.T == "b" else base.BarRevised(update.channel, update.bar)
+        if message.T == "subscription":  # always the whole list
+            return base.Accepted(channels=tuple(f"bars:{name}" for name in message.bars))
+        if message.T == "success" and message.msg == "authenticated":
+            return base.Ready()
+        if message.T != "error" or message.code == 403:  # 403: authenticated already
+            return base.Alive()
+        words = f"{message.code} {message.msg[:200]}"
+        kind = _TURNED_AWAY.get(message.code, "")
+        return reading.turned_away(self, words, kind) if kind else base.Rejected(words)
 
 
 # --- what answers hold ------------------------------------------------------------------------------------------------
 
-_NO_RESPONSE = HttpResponse(200, b"")
-_Time = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
-
-class _Row(msgspec.Struct):
-    t: _Time
-    o: float
-    h: float
-    l: float  # noqa: E741  # the venue's name
-    c: float
-    v: float
+class _Row(rows.Letters):
+    t: str
     n: Count
+
+    def made(self) -> Bar:
+        return self.bar(reading.instant(self.t), self.n)
 
 
 class _Bar(_Row):
@@ -178,26 +138,8 @@ class _Answer(msgspec.Struct):
     next_page_token: str | None
 
 
-class _Token(msgspec.Struct):
-    next_page_token: str | None = None
-
-
-class _Problem(msgspec.Struct):
-    message: str = ""
-
-
-class _Head(msgspec.Struct):
+class _Message(msgspec.Struct):
     T: str
-
-
-class _Said(msgspec.Struct):
-    msg: str
+    msg: str = ""
     code: int = 0
-
-
-class _List(msgspec.Struct):
     bars: list[str] = []
-
-
-def _bar(row: _Row) -> Bar:
-    return Bar(to_ms(row.t), row.o, row.h, row.l, row.c, row.v, row.n)

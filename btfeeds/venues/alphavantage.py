@@ -13,15 +13,13 @@ https://www.alphavantage.co/documentation/#daily
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider
 
 _LATE_MS = 20 * 60_000  # 15 minutes late without an entitlement
@@ -35,13 +33,6 @@ _FREE = {
     "size": "compact",
     "depth": "days: the last 100",
 }
-# the first that is found says what it is: what names a minute may name a day as well
-_PROBLEMS = (
-    ("per minute|per second|sparingly", "rate"),
-    ("per day|daily", "quota"),
-    ("premium|apikey|API key", "key"),
-    ("Invalid API call", "request"),
-)
 
 
 class AlphaVantage(Provider):
@@ -59,17 +50,19 @@ class AlphaVantage(Provider):
     paging = base.Paging.WINDOW
     whole_window = True  # a month, or all the days there are
 
+    symbols = r"[A-Z0-9.\-]+"
+    problems = {  # what names a minute may name a day as well
+        "^200 .*(per minute|per second|sparingly)": "rate",
+        "^200 .*(per day|daily)": "quota",
+        "^200 .*(premium|apikey|API key)": "key",
+        "^200 ": "request",
+    }
     assets = ("equities",)
     adjusted = "raw"
     free = "days only, 25 requests a day (alphavantagefree)"
     docs = "https://www.alphavantage.co/documentation/"
 
     # --- TIME_SERIES_INTRADAY, TIME_SERIES_DAILY ----------------------------------------------------------------------
-
-    def native_symbol(self, symbol: Symbol) -> str:
-        if not re.fullmatch(r"[A-Z0-9.\-]+", symbol):
-            raise reading.unknown_symbol(self, symbol)
-        return str(symbol)
 
     def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
         if timeframe.unit == "d":
@@ -92,39 +85,25 @@ class AlphaVantage(Provider):
         name = f"Time Series ({'Daily' if daily else self.timeframes.get(timeframe)})"
         if name not in answer:
             raise reading.schema(f"The answer holds no {name}.")
-        rows: dict[str, _Row] = reading.lenient(dict[str, _Row], answer[name])
         if not daily and reading.read(_Meta, answer.get("Meta Data", msgspec.Raw(b"{}"))).zone != _ZONE:
             raise reading.schema(f"The times are not said to be of {_ZONE}.")
-        times = {text: reading.day(text) if daily else reading.local(text, reading.NEW_YORK) for text in rows}
-        bars = [Bar(times[text], row.open, row.high, row.low, row.close, row.volume) for text, row in rows.items()]
-        return sorted(bars, key=lambda bar: bar.open_time)
+        series: dict[str, _Row] = reading.lenient(dict[str, _Row], answer[name])
+        zone = reading.NEW_YORK
+        return reading.ascending(row.bar(reading.named(text, timeframe, zone)) for text, row in series.items())
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            answer: dict[str, msgspec.Raw] = reading.read(dict[str, msgspec.Raw], response.body)
-        except errors.BadFrame:
-            if response.status == 200 and response.body[:1] == b"{":
-                raise  # it was cut off: the next one may be whole
-            answer = {}
+        answer: dict[str, msgspec.Raw] = reading.whole(dict[str, msgspec.Raw], response)
         problem = next((answer[name] for name in ("Information", "Note", "Error Message") if name in answer), None)
         if response.status == 200 and problem is None and any(name.startswith("Time Series") for name in answer):
             return
-        said = self._masked(reading.plain(bytes(problem if problem is not None else response.body)).strip('"'))
-        kind = ""
-        if response.status == 200 and problem is not None:
-            kind = next((kind for pattern, kind in _PROBLEMS if re.search(pattern, said)), "request")
-        raise reading.refusal(self, response, f"{response.status} {said}", kind)
-
-    def _masked(self, text: str) -> str:
-        """The text without the key: it says "We have detected your API key as …"."""
-        text = re.sub(r"(API key as) \S+", r"\1 ***", text)
-        return re.sub(rf"(?<!\w){re.escape(self.key)}(?!\w)", "***", text) if self.key else text
+        said = reading.plain(bytes(problem or b""), 2_000).strip('"')
+        raise reading.refusal(self, response, said, "damaged" if response.status == 200 and problem is None else "")
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, rows.Priced):
     open: float = msgspec.field(name="1. open")
     high: float = msgspec.field(name="2. high")
     low: float = msgspec.field(name="3. low")

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import ClassVar
 
 import msgspec
@@ -21,6 +23,7 @@ from btfeeds.errors import ConfigError, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.offer import Offer
 from btfeeds.sessions import Sessions
+from btfeeds.venues import reading
 from btfeeds.venues.messages import (
     Accepted,
     Alive,
@@ -113,14 +116,26 @@ class Provider(Offer):
     timeframes: Mapping[Timeframe, str]
     limits: Limits
     paging: ClassVar[Paging] = Paging.FORWARD
+    earliest: ClassVar[int] = reading.EARLIEST  # what lies before is in another unit of time
     omits_empty_bars: ClassVar[bool] = True  # history has no row for a bar without trades
     # `bars_request` goes back so many bars only (0: no limit known); older ones from `archive_request`, or from trades
     bars_reach: ClassVar[int] = 0
     whole_window: ClassVar[bool] = False  # history answers with all it has, whatever span is asked for
     lag_ms: ClassVar[int] = 10_000  # history may show the market as it was so long ago
     trades_window_ms: ClassVar[int] = 3_600_000  # the longest span of trades that is asked for at once
+    symbols: str = r"[A-Z0-9]+/[A-Z0-9]+"  # which unified symbols it can have
+    spelling: str = "{base}{quote}"  # how it spells them; of a plain ticker the base is all there is
+    written: ClassVar[str] = "symbols are written like BTC/USDT, plain tickers like AAPL"
     # What symbols end with where nothing separates the quote currency, the likelier first.
     quotes: str = "USDT USDC FDUSD TUSD BUSD USDE USD BTC ETH BNB EUR GBP TRY BRL JPY AUD PLN MXN ARS ZAR SGD DAI"
+    # What its words about an error mean: patterns in "<HTTP status> <code> <words> ", of which the first that is found
+    # counts, and the kinds of refusals.py. Where none is found the HTTP status tells.
+    problems: Mapping[str, str] = {}
+    says: ClassVar[Sequence[str]] = ()  # the names under which an answer says its code and its words
+    good: ClassVar[Sequence[str]] = ()  # the codes of a good answer, the first of `says`; (): a good one has none
+    begins: ClassVar[bytes] = b"{"  # how a good answer begins, where it has no code
+    asked_symbol: ClassVar[str] = r"[?&]symbols?=([\w.%/-]+)"  # where a request's URL names the symbol
+    elsewhere: ClassVar[str] = ""  # advice for who is in a region that it does not serve
     trades_back: ClassVar[bool] = False  # `trades_request` knows no times, and goes back from `after`, or from now
 
     def __init__(self, name: str | None = None, *, rest_url: str = "", key: str = "", secret: str = "") -> None:
@@ -140,8 +155,10 @@ class Provider(Offer):
             setattr(self, fact, value)
 
     def native_symbol(self, symbol: Symbol) -> str:
-        """The venue's own spelling of a unified symbol."""
-        raise NotImplementedError
+        """The venue's own spelling of a unified symbol. Raises UnknownSymbol for one that it cannot have."""
+        if not re.fullmatch(self.symbols, symbol):
+            raise reading.unknown_symbol(self, symbol)
+        return self.spelling.format(base=symbol.base, quote=symbol.quote)
 
     def unified_symbol(self, native: str) -> Symbol:
         """The symbol that the venue spells `native`: of several the likeliest. Raises UnknownSymbol."""
@@ -202,7 +219,10 @@ class Provider(Offer):
 
     def check(self, response: HttpResponse) -> None:
         """Return when the answer is good. Raises RateLimited, Banned, UnknownSymbol, RegionBlocked, … otherwise."""
-        raise NotImplementedError
+        words = reading.said(response.body, *self.says)
+        fine = words[0] in self.good if self.good else response.body.lstrip().startswith(self.begins)
+        if response.status != 200 or not fine:
+            raise reading.refusal(self, response, " ".join(words))
 
     def used_weight(self, response: HttpResponse) -> int | None:
         """How much of `limits.weight_per_minute` the venue says is used, where it says so."""
@@ -261,6 +281,7 @@ class Venue(Provider):
     stream_path: str = ""  # what follows the host in the URL to dial
     bars_channel: ClassVar[str] = ""  # how channels are named: "kline_{timeframe}:{symbol}", in the venue's spelling
     trades_channel: ClassVar[str] = ""  # "trade:{symbol}"; "": bars are not made of trades here
+    one_kind: ClassVar[bool] = False  # a message names channels of one kind: what stands before the ":" is the same
     sessions: Sessions | None = None  # of the market; None: around the clock
     greets: ClassVar[bool] = False  # subscriptions wait for the event Ready
     # Frames name a stream as its confirmation said (a number, mostly): events carry that as their channel, the
@@ -274,6 +295,7 @@ class Venue(Provider):
     ) -> None:
         super().__init__(name, rest_url=rest_url, key=key, secret=secret)
         self.stream_url = (stream_url or self.host.stream_url).rstrip("/")
+        self._streaming = {native: timeframe for timeframe, native in self.streamed.items()}
 
     @property
     def streamed(self) -> Mapping[Timeframe, str]:
@@ -302,17 +324,16 @@ class Venue(Provider):
 
         Raises UnsupportedTimeframe when neither can.
         """
-        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
+        symbol, timeframe = self.streamed_symbol(subscription.symbol), subscription.timeframe
         if timeframe in self.streamed:
             return self.bars_channel.format(symbol=symbol, timeframe=self.streamed[timeframe])
         if not self.trades_channel or (timeframe.unit in "dwM" and timeframe not in self.timeframes):
-            raise UnsupportedTimeframe(
-                f"{self.title} streams no bars of {timeframe}, and none are made of its trades.",
-                "Nothing was subscribed.",
-                f"Choose one of {', '.join(map(str, self.streamed or self.timeframes))}; "
-                "cerebro.resampledata(feed, …) makes larger ones of them.",
-            )
+            raise reading.not_streamed(self, timeframe)
         return self.trades_channel.format(symbol=symbol)
+
+    def streamed_symbol(self, symbol: Symbol) -> str:
+        """How the names of channels spell a symbol."""
+        return self.native_symbol(symbol)
 
     def closing_rule(self, subscription: Subscription) -> ClosingRule:
         """How the bars of this subscription become final."""
@@ -329,7 +350,22 @@ class Venue(Provider):
 
     def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
         """Both of them, where they differ in the word only: `action` is "subscribe" or "unsubscribe"."""
+        groups = [list(channels)]
+        if self.one_kind:
+            groups = [list(group) for _, group in groupby(sorted(channels), key=lambda name: name.partition(":")[0])]
+        parts = [part for group in groups for part in reading.messages(group, self.limits.streams_per_message)]
+        return [reading.text(self.message(action, part, request + n)) for n, part in enumerate(parts)]
+
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        """One of these messages, for so many channels as go into one: a value that becomes JSON."""
         raise NotImplementedError
+
+    def bar_update(self, channel: str, native: str, bar: Bar, closed: bool, time: int = 0) -> BarUpdate:
+        """The event of a bar of the timeframe that streams as `native`. Raises BadFrame when it cannot be one."""
+        timeframe = self._streaming.get(native)
+        if timeframe is None:
+            raise reading.schema(f"{channel[:60]!r} is no channel of bars.")
+        return BarUpdate(channel, reading.checked(bar, timeframe, channel, self.earliest), closed, time)
 
     def resolved(self, event: BarUpdate | TradeUpdate, channel: str) -> BarUpdate | TradeUpdate:
         """The event of an alias as one of its channel. Raises BadFrame when it cannot be one."""

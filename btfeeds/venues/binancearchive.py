@@ -21,14 +21,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
-
-import msgspec
+from typing import ClassVar
 
 from btfeeds import errors
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider
+from btfeeds.venues.reading import Count
 
 _URL = "https://data.binance.vision"
 _DAY_MS = 86_400_000
@@ -36,22 +35,22 @@ _MONTH_LATE_MS = 9 * _DAY_MS  # the first Monday is the 7th at the latest
 _MOST_BYTES = 64 * 1024 * 1024  # unpacked: a month of minutes has 6 MB, a day of seconds 12
 _SUM = re.compile(rb"\s*([0-9a-f]{64})\s+\*?([\w.\-]+\.zip)\s*")
 _FILE = re.compile(r"-(\d{4}-\d\d)(-\d\d)?\.zip")
-_MICROSECONDS = 10**14  # as ms that is the year 5138
 _WIDTH = 12
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OSError)
 _TIMEFRAMES = "1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1M=1mo"
+_SPOT = {"folder": "spot", "bars_of": "binance", "timeframes": reading.timeframes(f"1s {_TIMEFRAMES}")}
+_USDM = {
+    "folder": "futures/um", "bars_of": "binanceusdm", "assets": ("crypto futures",),
+    "symbols": r"[A-Z0-9_]+(/([A-Z0-9]+)(:\2)?)?",
+}  # fmt: skip
 
 
 class BinanceArchive(Provider):
     """The archive's dialect."""
 
     hosts: ClassVar[Mapping[str, Host]] = {
-        "binancearchive": Host(
-            "Binance archive", _URL, "", {"folder": "spot", "timeframes": reading.timeframes(f"1s {_TIMEFRAMES}")}
-        ),
-        "binancearchiveusdm": Host(
-            "Binance USDⓈ-M archive", _URL, "", {"folder": "futures/um", "assets": ("crypto futures",)}
-        ),
+        "binancearchive": Host("Binance archive", _URL, "", _SPOT),
+        "binancearchiveusdm": Host("Binance USDⓈ-M archive", _URL, "", _USDM),
     }
     folder: str
     timeframes = reading.timeframes(_TIMEFRAMES)
@@ -60,19 +59,13 @@ class BinanceArchive(Provider):
     delay_ms = _DAY_MS
     paging = base.Paging.WINDOW
 
+    symbols = "[A-Z0-9_]+(/[A-Z0-9]+)?"
     assets = ("crypto",)
     depth = "all there is of spot or futures"
     free = "everything"
     docs = "https://github.com/binance/binance-public-data"
 
     # --- klines -------------------------------------------------------------------------------------------------------
-
-    def native_symbol(self, symbol: Symbol) -> str:
-        native, settle = symbol.base + symbol.quote, symbol.partition(":")[2]
-        futures = self.name == "binancearchiveusdm"
-        if not re.fullmatch(r"[A-Z0-9_]+", native) or (settle and not (futures and settle == symbol.quote)):
-            raise reading.unknown_symbol(self, symbol)
-        return native
 
     def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
         day, month = _day(span.start), _month(span.start)
@@ -103,12 +96,12 @@ class BinanceArchive(Provider):
         _, _, wanted = response.url.partition("#sha256=")
         if wanted and hashlib.sha256(response.body).hexdigest() != wanted:
             raise reading.schema("The file does not match its checksum.")
-        bars = [_bar(row) for row in _rows(response.body)]
+        bars = [row.bar(reading.milliseconds(row.time), row.trades) for row in _rows(response.body)]
         if found := _FILE.search(response.url):
             period = _day(reading.day(found[1] + found[2])) if found[2] else _month(reading.day(f"{found[1]}-01"))
             if not all(bar.open_time in period for bar in bars):
                 raise reading.schema(f"The file of {period} holds bars of another time.")
-        return sorted(bars, key=lambda bar: bar.open_time)
+        return reading.ascending(bars)
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and (response.body[:2] == b"PK" or _SUM.fullmatch(response.body)):
@@ -126,16 +119,11 @@ class BinanceArchive(Provider):
 # --- what files hold --------------------------------------------------------------------------------------------------
 
 
-class _Row(msgspec.Struct, array_like=True):
-    open_time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
+class _Row(rows.Row):
+    time: int
     close_time: int
     quote_volume: float
-    trades: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    trades: Count
 
 
 def _rows(body: bytes) -> list[_Row]:
@@ -148,20 +136,13 @@ def _rows(body: bytes) -> list[_Row]:
             lines = archive.read(info).decode("ascii").splitlines()
     except _UNREADABLE as error:
         raise errors.BadFrame(f"It is no file of bars: {error}", reading.NOT_USED) from None
-    rows = [line.split(",") for line in lines]
-    if rows and rows[0][:1] == ["open_time"]:
-        rows = rows[1:]
-    if any(len(row) != _WIDTH for row in rows):
+    cells = [line.split(",") for line in lines]
+    if cells and cells[0][:1] == ["open_time"]:
+        cells = cells[1:]
+    if any(len(row) != _WIDTH for row in cells):
         raise reading.schema(f"A row has not {_WIDTH} cells.")
-    try:
-        return msgspec.convert(rows, list[_Row], strict=False)
-    except msgspec.ValidationError as error:
-        raise reading.unreadable(error) from None
-
-
-def _bar(row: _Row) -> Bar:
-    unit = 1000 if row.open_time >= _MICROSECONDS else 1
-    return Bar(row.open_time // unit, row.open, row.high, row.low, row.close, row.volume, row.trades)
+    made: list[_Row] = reading.converted(list[_Row], cells, strict=False)
+    return made
 
 
 def _whole_month(timeframe: Timeframe, span: TimeRange) -> bool:

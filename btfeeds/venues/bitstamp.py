@@ -6,14 +6,13 @@ https://www.bitstamp.net/api/#tag/Market-info/operation/GetOHLCData
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count, Seconds
 
@@ -33,6 +32,7 @@ class Bitstamp(Venue):
     limits = Limits(1000, 300, streams_per_message=1, connection_life_ms=90 * 86_400_000)
 
     paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
+    problems = {"^404 ": "symbol", " 400.002 |(?i:rate limit)": "rate"}
     assets = ("crypto",)
     free = "everything, without a key"
     docs = "https://www.bitstamp.net/api/"
@@ -45,9 +45,7 @@ class Bitstamp(Venue):
     # --- OHLC data ----------------------------------------------------------------------------------------------------
 
     def native_symbol(self, symbol: Symbol) -> str:
-        if ":" in symbol or not re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+", symbol):
-            raise reading.unknown_symbol(self, symbol)
-        return (symbol.base + symbol.quote).lower()
+        return super().native_symbol(symbol).lower()
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         # Whether the bar that opens at a bound is in the answer is not documented: a second before it tells nothing.
@@ -56,31 +54,26 @@ class Bitstamp(Venue):
         return HttpRequest(f"/api/v2/ohlc/{self.native_symbol(symbol)}/", params | {"end": (span.end - 1) // 1000})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.lenient(_Answer, response.body).data.ohlc
-        bars = [Bar(row.timestamp * 1000, row.open, row.high, row.low, row.close, row.volume) for row in rows]
-        return sorted(bars, key=lambda bar: bar.open_time)
+        found: list[_Row] = reading.inside(list[_Row], response.body, "data", "ohlc")
+        return reading.ascending(row.bar(row.timestamp * 1000) for row in found)
 
     def check(self, response: HttpResponse) -> None:
         said: _Problem = reading.attempt(_Problem, response.body)
         if response.status == 200 and said.data is not msgspec.UNSET and not said.code:
             return
-        kind = "rate" if said.code == "400.002" or "rate limit" in said.reason.lower() else ""
-        if response.status == 404:
-            kind = "symbol"
-        raise reading.refusal(self, response, f"{said.code} {said.reason[:200]}".strip(), kind)
+        raise reading.refusal(self, response, f"{said.code} {said.reason}")
 
     # --- Live ticker --------------------------------------------------------------------------------------------------
 
-    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
-        return [reading.text({"event": f"bts:{action}", "data": {"channel": name}}) for name in channels]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        return {"event": f"bts:{action}", "data": {"channel": channels[0]}}  # one channel a message
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         message: _Frame = reading.read(_Frame, frame)
         if message.event == "trade" and message.channel.startswith(_TRADES):
             row: _Trade = reading.lenient(_Trade, message.data)
             trade = Trade(row.microtimestamp // 1000, row.price, row.amount, row.id)
-            trades = (reading.checked_trade(trade, message.channel),)
-            return (base.TradeUpdate(message.channel, trades, trade.time),)
+            return (reading.traded(message.channel, [trade], trade.time),)
         if message.event == "trade" or (message.channel.startswith(_TRADES) and not message.event):
             raise reading.schema("A trade came without its channel or its event.")
         if message.event == "bts:subscription_succeeded":
@@ -97,21 +90,8 @@ class Bitstamp(Venue):
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 
-class _Row(msgspec.Struct, gc=False):
+class _Row(rows.Named):
     timestamp: Seconds
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-
-class _Ohlc(msgspec.Struct):
-    ohlc: list[_Row]
-
-
-class _Answer(msgspec.Struct):
-    data: _Ohlc
 
 
 class _Problem(msgspec.Struct):

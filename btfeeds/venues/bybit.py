@@ -13,23 +13,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
 _REST, _STREAM = "https://api{}.bybit.com", "wss://stream{}.bybit.com"
-_TIMEFRAMES = "1m=1 3m=3 5m=5 15m=15 30m=30 1h=60 2h=120 4h=240 6h=360 12h=720 1d=D 1w=W 1M=M"
-# retCode: too many visits, … of this IP, … in all; service restricted, compliance rules; timeout, internal error
-_PROBLEMS = dict.fromkeys((10006, 10018, 10429), "rate") | {
-    10009: "region",
-    10024: "region",
-    10000: "down",
-    10016: "down",
+_PROBLEMS = {
+    **reading.CROWDED,
+    " (10006|10018|10429) ": "rate",  # too many visits, … of this IP, … in all
+    " (10009|10024) ": "region",  # service restricted, compliance rules
+    " (10000|10016) ": "down",  # timeout, internal error
+    "(?i) 10001 .*symbol": "symbol",
+    " 10001 ": "request",
 }
 _BAN_S = 600.0  # "HTTP 403, access too frequent": to be left alone for ten minutes
 
@@ -52,7 +52,7 @@ class Bybit(Venue):
         "bybitinversetestnet": _host("testnet inverse", "inverse", "-testnet"),
     }
     category: str
-    timeframes = reading.timeframes(_TIMEFRAMES)
+    timeframes = reading.timeframes("1m=1 3m=3 5m=5 15m=15 30m=30 1h=60 2h=120 4h=240 6h=360 12h=720 1d=D 1w=W 1M=M")
     # 600 requests in 5 s for an address, of which we allow ourselves a sixth; 10 args in a message (said of spot).
     limits = Limits(
         1000,
@@ -63,6 +63,7 @@ class Bybit(Venue):
         requests_per_second=20.0,
     )
 
+    problems = _PROBLEMS
     paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
     assets = ("crypto",)
     serves = "not the USA"
@@ -94,87 +95,46 @@ class Bybit(Venue):
         return HttpRequest("/v5/market/kline", params | {"limit": self.limits.bars_per_request})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.lenient(_Answer, response.body).result.rows
-        bars = [Bar(row.start, row.open, row.high, row.low, row.close, row.volume) for row in rows]
-        return sorted(bars, key=lambda bar: bar.open_time)  # newest first here
+        found: list[_Row] = reading.inside(list[_Row], response.body, "result", "list")
+        return reading.ascending(row.bar(row.time) for row in found)  # newest first here
 
     def check(self, response: HttpResponse) -> None:
-        said = reading.attempt(_Problem, response.body)
-        if response.status == 200 and said.retCode == 0:
-            return
-        words = f"{said.retCode} {said.retMsg[:200]}" if said.retCode > 0 else ""
-        kind, wait = _PROBLEMS.get(said.retCode, ""), 0.0
-        if response.status == 403 and not re.search(r"country|region", reading.plain(response.body)):
-            kind, wait = "rate", _BAN_S
-        elif said.retCode == 10001:
-            kind = "symbol" if "symbol" in said.retMsg.lower() else "request"
-        asked = re.search(r"[?&]symbol=(\w+)", response.url)
-        raise reading.refusal(self, response, words, kind, symbol=asked[1] if asked else "", wait=wait)
+        code, words = reading.said(response.body, "retCode", "retMsg")
+        if response.status != 200 or code != "0":
+            raise reading.refusal(self, response, f"{code} {words}", wait=_BAN_S if response.status == 403 else 0.0)
 
     # --- kline.{interval}.{symbol}, publicTrade.{symbol} --------------------------------------------------------------
 
-    def control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
-        parts = reading.messages(channels, self.limits.streams_per_message)
-        return [reading.text({"req_id": str(request + n), "op": op, "args": part}) for n, part in enumerate(parts)]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        return {"req_id": str(request), "op": action, "args": channels}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         message: _Frame = reading.read(_Frame, frame)
         kind, _, rest = message.topic.partition(".")
         if kind == "kline":
             interval = rest.partition(".")[0]
-            timeframe = _BY_NATIVE.get(interval)
-            if timeframe is None:
-                raise reading.schema(f"{message.topic[:40]!r} is no topic of bars.")
-            bars = reading.lenient(list[_Kline], message.data)
-            return [_update(message.topic, bar, interval, timeframe, message.ts) for bar in bars]
+            bars: list[_Kline] = reading.lenient(list[_Kline], message.data)
+            if any(bar.interval != interval for bar in bars):
+                raise reading.schema(f"A bar of another timeframe came as {message.topic[:60]!r}.")
+            name, time = message.topic, message.ts
+            return [self.bar_update(name, interval, bar.bar(bar.start), bar.confirm, time) for bar in bars]
         if kind == "publicTrade":
-            trades = reading.lenient(list[_Trade], message.data)
-            made = tuple(reading.checked_trade(Trade(t.T, t.p, t.v), message.topic) for t in trades)
-            return (base.TradeUpdate(message.topic, made, message.ts),)
-        if message.topic:
-            return (base.Alive(),)
-        if bytes(message.data)[:1] == b"[":
-            raise reading.schema("Data came without a topic.")
-        return (_answer(message),)
+            trades: list[_Trade] = reading.lenient(list[_Trade], message.data)
+            return (reading.traded(message.topic, [Trade(t.T, t.p, t.v) for t in trades], message.ts),)
+        alive = reading.alive(message.topic, message.data)
+        return (alive if message.topic else _answer(message),)
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-_BY_NATIVE = {native: timeframe for timeframe, native in Bybit.timeframes.items()}
 
-
-class _Row(msgspec.Struct, array_like=True, gc=False):
-    start: Count
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
+class _Row(rows.Row):
     turnover: float
 
 
-class _Result(msgspec.Struct):
-    rows: list[_Row] = msgspec.field(name="list")
-
-
-class _Answer(msgspec.Struct):
-    retCode: Literal[0]
-    result: _Result
-
-
-class _Problem(msgspec.Struct):
-    retCode: int = -1
-    retMsg: str = ""
-
-
-class _Kline(msgspec.Struct, gc=False):
+class _Kline(rows.Named):
     start: Count
     interval: str
-    open: float
-    close: float
-    high: float
-    low: float
-    volume: float
     confirm: bool
 
 
@@ -194,18 +154,11 @@ class _Frame(msgspec.Struct):
     req_id: str = ""
 
 
-def _update(topic: str, bar: _Kline, interval: str, timeframe: Timeframe, time: int) -> Event:
-    if bar.interval != interval:
-        raise reading.schema(f"A bar of {bar.interval[:20]!r} came as {topic}.")
-    made = Bar(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
-    return base.BarUpdate(topic, reading.checked(made, timeframe, topic), bar.confirm, time)
-
-
 def _answer(message: _Frame) -> Event:
     """Answers to control messages. Some refusals have no number; the topic is in their words."""
-    request = int(message.req_id) if re.fullmatch(r"\d{1,15}", message.req_id) else None
     if message.op != "subscribe" or message.success is None:
         return base.Alive()
+    request = reading.number(message.req_id)
     if message.success:
         return base.Accepted(request)
     # One bad topic fails the whole request: only those that are named are refused, the others are asked for again.

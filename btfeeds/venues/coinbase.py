@@ -18,7 +18,7 @@ from typing import ClassVar
 import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade, iso
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
@@ -40,6 +40,8 @@ class Coinbase(Venue):
     lag_ms = 60_000
     trades_back = True
     trades_window_ms = 6 * 3_600_000
+    spelling = "{base}-{quote}"
+    problems = {**reading.CROWDED, "Unsupported granularity": "timeframe"}
     assets = ("crypto",)
     free = "everything, without a key"
     docs = "https://docs.cdp.coinbase.com/exchange"
@@ -49,53 +51,40 @@ class Coinbase(Venue):
 
     # --- Get product candles ------------------------------------------------------------------------------------------
 
-    def native_symbol(self, symbol: Symbol) -> str:
-        if ":" in symbol or not symbol.quote or not re.fullmatch(r"[A-Z0-9]+", symbol.base):
-            raise reading.unknown_symbol(self, symbol)
-        return symbol.replace("/", "-")
-
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params: dict[str, str | int] = {"granularity": self._native_timeframe(timeframe)}
         params |= {"start": iso(span.start), "end": iso(timeframe.floor(span.end - 1))}  # inclusive
         return HttpRequest(f"/products/{self.native_symbol(symbol)}/candles", params)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.lenient(list[_Row], response.body)
-        return [Bar(time * 1000, o, high, low, c, volume) for time, low, high, o, c, volume in sorted(rows)]
+        found: list[_Row] = reading.lenient(list[_Row], response.body)
+        return [Bar(time * 1000, o, high, low, c, volume) for time, low, high, o, c, volume in sorted(found)]
 
     def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest:
         older: dict[str, str | int] = {"after": after.id} if after else {}  # their "after" is behind it in the answer
         return HttpRequest(f"/products/{self.native_symbol(symbol)}/trades", older | {"limit": 1000})
 
     def parse_trades(self, response: HttpResponse) -> list[Trade]:
-        rows: list[_Traded] = reading.lenient(list[_Traded], response.body)
-        trades = [Trade(reading.instant(row.time), row.price, row.size, row.trade_id) for row in rows]
-        return sorted((reading.checked_trade(trade, "history") for trade in trades), key=lambda trade: trade.id)
+        matches: list[rows.Match] = reading.lenient(list[rows.Match], response.body)
+        return reading.checked_trades(match.trade() for match in matches)
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.lstrip()[:1] == b"[":
             return
-        said = reading.attempt(_Problem, response.body).message[:200]
-        kind = "symbol" if response.status == 404 and said else "timeframe" if said == "Unsupported granularity" else ""
-        if response.status == 403:
-            kind = "region" if re.search(r"country|region", reading.plain(response.body)) else "rate"
-        raise reading.refusal(self, response, said and f"{response.status} {said}", kind)
+        [said] = reading.said(response.body, "message")
+        raise reading.refusal(self, response, said, "symbol" if response.status == 404 and said else "")
 
     # --- Matches, Heartbeat -------------------------------------------------------------------------------------------
 
-    def control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
-        channels = [name.partition(":")[2] for name in channels]
-        parts = reading.messages(channels, self.limits.streams_per_message)
-        rest = {"channels": ["matches", "heartbeat"]}
-        return [reading.text({"type": method, "product_ids": part, **rest}) for part in parts]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        products = [name.partition(":")[2] for name in channels]
+        return {"type": action, "product_ids": products, "channels": ["matches", "heartbeat"]}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         kind = reading.read(_Kind, frame).type
         if kind in ("match", "last_match"):
             match: _Match = reading.lenient(_Match, frame)
-            channel = f"matches:{match.product_id}"
-            trade = Trade(reading.instant(match.time), match.price, match.size, match.trade_id)
-            return (base.TradeUpdate(channel, (reading.checked_trade(trade, channel),)),)
+            return (reading.traded(f"matches:{match.product_id}", [match.trade()]),)
         if kind == "heartbeat":
             beat: _Beat = reading.lenient(_Beat, frame)
             time = reading.instant(beat.time) if beat.time else 0
@@ -123,14 +112,7 @@ class _Kind(msgspec.Struct):
     type: str = ""
 
 
-class _Traded(msgspec.Struct, gc=False):
-    trade_id: Count
-    size: float
-    price: float
-    time: str
-
-
-class _Match(_Traded):
+class _Match(rows.Match):
     product_id: str
 
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import ClassVar
 
 import msgspec
 
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues import base, reading
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
@@ -44,20 +43,20 @@ class CoinbaseAdvanced(Venue):
     limits = Limits(300, 300, streams_per_connection=100, streams_per_message=50, requests_per_second=5.0)
 
     paging = base.Paging.WINDOW
+    spelling = "{base}-{quote}"
+    says = ("error", "message", "error_details")
+    problems = {**reading.CROWDED, "^404 NOT_FOUND ": "symbol"}
     assets = ("crypto",)
     free = "everything, without a key"
     docs = "https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis"
     closing = base.ClosingRule.FLAG
     streams = {_CANDLE: "candles"}
-    bars_channel, trades_channel = "candles:{symbol}", "market_trades:{symbol}"
+    bars_channel = "candles:{symbol}"
+    trades_channel = "market_trades:{symbol}"
+    one_kind = True
     heartbeat = base.Heartbeat(idle_ms=10_000)  # one a second, which is subscribed first
 
     # --- Get Public Product Candles -----------------------------------------------------------------------------------
-
-    def native_symbol(self, symbol: Symbol) -> str:
-        if ":" in symbol or not symbol.quote or not re.fullmatch(r"[A-Z0-9]+", symbol.base):
-            raise reading.unknown_symbol(self, symbol)
-        return symbol.replace("/", "-")
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params: dict[str, str | int] = {"granularity": self._native_timeframe(timeframe)}
@@ -66,18 +65,8 @@ class CoinbaseAdvanced(Venue):
         return HttpRequest(path, params, {"Cache-Control": "no-cache"})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Candle] = reading.lenient(_Answer, response.body).candles
-        return [_bar(row) for row in sorted(rows, key=lambda row: row.start)]
-
-    def check(self, response: HttpResponse) -> None:
-        if response.status == 200 and response.body.lstrip()[:1] == b"{":
-            return
-        problem: _Problem = reading.attempt(_Problem, response.body)
-        said = f"{problem.error} {problem.message or problem.error_details}".strip()[:200]
-        kind = "symbol" if response.status == 404 and problem.error == "NOT_FOUND" else ""
-        if response.status == 403:
-            kind = "region" if re.search(r"country|region", reading.plain(response.body)) else "rate"
-        raise reading.refusal(self, response, said and f"{response.status} {said}", kind)
+        candles: list[_Candle] = reading.inside(list[_Candle], response.body, "candles")
+        return reading.ascending(row.bar(row.start * 1000) for row in candles)
 
     # --- Candles Channel, Market Trades Channel -----------------------------------------------------------------------
 
@@ -85,30 +74,24 @@ class CoinbaseAdvanced(Venue):
         # Without them most channels are closed after a minute or so without trades.
         return [reading.text({"type": "subscribe", "channel": "heartbeats"})]
 
-    def channel(self, subscription: Subscription) -> str:
+    def streamed_symbol(self, symbol: Symbol) -> str:
         # What is quoted in USDC is one book with USD, and streams under that name.
-        return re.sub("-USDC$", "-USD", super().channel(subscription))
+        return re.sub("-USDC$", "-USD", self.native_symbol(symbol))
 
-    def control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
-        """A message for each kind of channel."""
-        return [
-            reading.text({"type": method, "product_ids": [name.partition(":")[2] for name in part], "channel": kind})
-            for kind, group in groupby(sorted(channels), key=lambda channel: channel.partition(":")[0])
-            for part in reading.messages(list(group), self.limits.streams_per_message)
-        ]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        products = [name.partition(":")[2] for name in channels]
+        return {"type": action, "product_ids": products, "channel": channels[0].partition(":")[0]}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         message: _Frame = reading.read(_Frame, frame)
         if message.channel == "candles":
             time = reading.instant(message.timestamp)
-            rows = [row for event in reading.lenient(list[_CandleEvent], message.events) for row in event.candles]
-            rows.sort(key=lambda row: row.start)
-            return [_update(row, time) for row in rows]
+            candles = [row for event in reading.lenient(list[_CandleEvent], message.events) for row in event.candles]
+            return [self._candle(row, time) for row in sorted(candles, key=lambda row: row.start)]
         if message.channel == "market_trades":
             events = reading.lenient(list[_TradeEvent], message.events)
-            trades = sorted((row for event in events for row in event.trades), key=lambda row: row.trade_id)
-            products = dict.fromkeys(row.product_id for row in trades)  # a snapshot comes newest first
-            return [_traded(name, [row for row in trades if row.product_id == name]) for name in products]
+            trades = (row for event in events for row in event.trades)  # a snapshot comes newest first
+            return reading.traded_apart((f"market_trades:{row.product_id}", row.trade()) for row in trades)
         if message.channel == "subscriptions":
             # It lists everything that is subscribed now.
             said = [event.subscriptions for event in reading.read(list[_SubscriptionEvent], message.events)]
@@ -117,43 +100,26 @@ class CoinbaseAdvanced(Venue):
         if message.type == "error":
             # It does not say what it is about: what stays unconfirmed is asked for again.
             return (base.Rejected(message.message[:200]),)
-        if not message.channel and bytes(message.events)[:1] == b"[":
-            raise reading.schema("Data came without a channel.")
-        return (base.Alive(),)
+        return (reading.alive(message.channel, message.events),)
+
+    def _candle(self, row: _ProductCandle, time: int) -> Event:
+        bar, channel = row.bar(row.start * 1000), f"candles:{row.product_id}"
+        return self.bar_update(channel, "candles", bar, time >= _CANDLE.close(bar.open_time) + _EVERY_MS, time)
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 
-class _Candle(msgspec.Struct, gc=False):
+class _Candle(rows.Named):
     start: Count
-    low: float
-    high: float
-    open: float
-    close: float
-    volume: float
 
 
 class _ProductCandle(_Candle):
     product_id: str
 
 
-class _Trade(msgspec.Struct, gc=False):
-    trade_id: Count
+class _Match(rows.Match):
     product_id: str
-    price: float
-    size: float
-    time: str
-
-
-class _Answer(msgspec.Struct):
-    candles: list[_Candle]
-
-
-class _Problem(msgspec.Struct):
-    error: str = ""
-    message: str = ""
-    error_details: str = ""
 
 
 class _Frame(msgspec.Struct):
@@ -169,24 +135,8 @@ class _CandleEvent(msgspec.Struct):
 
 
 class _TradeEvent(msgspec.Struct):
-    trades: list[_Trade]
+    trades: list[_Match]
 
 
 class _SubscriptionEvent(msgspec.Struct):
     subscriptions: dict[str, list[str]]
-
-
-def _bar(row: _Candle) -> Bar:
-    return Bar(row.start * 1000, row.open, row.high, row.low, row.close, row.volume)
-
-
-def _update(row: _ProductCandle, time: int) -> Event:
-    channel = f"candles:{row.product_id}"
-    bar = reading.checked(_bar(row), _CANDLE, channel)
-    return base.BarUpdate(channel, bar, time >= _CANDLE.close(bar.open_time) + _EVERY_MS, time)
-
-
-def _traded(product: str, rows: list[_Trade]) -> Event:
-    channel = f"market_trades:{product}"
-    made = (Trade(reading.instant(row.time), row.price, row.size, row.trade_id) for row in rows)
-    return base.TradeUpdate(channel, tuple(reading.checked_trade(trade, channel) for trade in made))

@@ -13,16 +13,15 @@ https://docs.coingecko.com/demo/reference/coins-id-ohlc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider, retry_after
+from btfeeds.venues.reading import Count
 
 _LATE_MS = 50 * 60_000  # answers are kept for 15 minutes; a day that is over is there 35 minutes later
 _COINS = {
@@ -59,6 +58,11 @@ class CoinGecko(Provider):
     paging = base.Paging.WINDOW
     whole_window = True
 
+    problems = {  # a key is missing or wrong, or its plan does not have this: 10,000 and more
+        "^(... )?429 ": "rate",
+        r"^... 10\d\d\d ": "key",
+        "coin not found|invalid vs_currency": "symbol",
+    }
     assets = ("crypto",)
     has_volume = False
     depth = "30m: a day; 4h: 30 days"
@@ -98,26 +102,18 @@ class CoinGecko(Provider):
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.lstrip()[:1] == b"[":
             return
-        try:
-            said: _Said = reading.read(_Said, response.body)
-        except errors.BadFrame:
-            said = _Said()
-        code, words = said.status.error_code, (said.status.error_message or said.error)[:200]
-        kind, wait = "", 0.0
-        if code == 429 or response.status == 429:
-            kind, wait = "rate", retry_after(response) or 60.0  # it may say 0
-        elif 10_000 <= code < 11_000:  # a key is missing or wrong, or its plan does not have this
-            kind = "key"
-        elif re.search(r"coin not found|invalid vs_currency", words):
-            kind = "symbol"
-        raise reading.refusal(self, response, f"{code or response.status} {words}" if words else "", kind, wait=wait)
+        said: _Said = reading.attempt(_Said, response.body)
+        words = f"{said.status.error_code or ''} {said.status.error_message or said.error}"
+        limited = 429 in (response.status, said.status.error_code)
+        wait = retry_after(response) or 60.0 if limited else 0.0  # it may say 0
+        raise reading.refusal(self, response, words, wait=wait)
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 
 class _Row(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    close_time: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    close_time: Count
     open: float
     high: float
     low: float

@@ -12,15 +12,11 @@ https://site.financialmodelingprep.com/developer/docs/stable/historical-price-eo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-import msgspec
-
-from btfeeds import errors
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider
 
 _LATE_MS = 20 * 60_000
@@ -40,17 +36,15 @@ class FMP(Provider):
     paging = base.Paging.WINDOW
     whole_window = True  # whole days of New York, which may hold none of the bars asked for
 
+    symbols = r"\^?[A-Z0-9.\-]+"
+    says, begins = ("Error Message",), b"["
+    problems = {"Limit Reach": "quota", "^402 |Invalid API KEY": "key"}
     assets = ("equities", "indices")
     adjusted = "splits"
     free = "250 requests a day"
     docs = "https://site.financialmodelingprep.com/developer/docs/stable"
 
     # --- historical-chart, historical-price-eod -----------------------------------------------------------------------
-
-    def native_symbol(self, symbol: Symbol) -> str:
-        if not re.fullmatch(r"\^?[A-Z0-9.\-]+", symbol):
-            raise reading.unknown_symbol(self, symbol)
-        return str(symbol)
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         native, zone = self._native_timeframe(timeframe), None if timeframe.unit == "d" else reading.NEW_YORK
@@ -60,39 +54,12 @@ class FMP(Provider):
         return HttpRequest(f"/stable/{what}/{native}", params)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.read(list[_Row], response.body)
-        daily = timeframe.unit == "d"
-        times = [reading.day(row.date) if daily else reading.local(row.date, reading.NEW_YORK) for row in rows]
-        bars = [Bar(time, r.open, r.high, r.low, r.close, r.volume) for time, r in zip(times, rows, strict=True)]
-        return sorted(bars, key=lambda bar: bar.open_time)
-
-    def check(self, response: HttpResponse) -> None:
-        if response.status == 200 and response.body.lstrip()[:1] == b"[":
-            return
-        try:
-            said = reading.read(_Problem, response.body).said[:200]
-        except errors.BadFrame:
-            said = ""
-        kind = {402: "key"}.get(response.status, "")
-        if "Limit Reach" in said:
-            kind = "quota"
-        elif "Invalid API KEY" in said:
-            kind = "key"
-        words = f"{response.status} {said}".replace(self.key, "***") if said and self.key else said
-        raise reading.refusal(self, response, words, kind)
+        found: list[_Row] = reading.read(list[_Row], response.body)
+        return reading.ascending(row.bar(reading.named(row.date, timeframe, reading.NEW_YORK)) for row in found)
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
 
-class _Row(msgspec.Struct):
+class _Row(rows.Named):
     date: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-
-class _Problem(msgspec.Struct):
-    said: str = msgspec.field(name="Error Message")

@@ -15,26 +15,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import groupby
 from typing import ClassVar
 
 import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
-# Bars of 7 and 15 days are listed too; where they open is not documented, so they are left out.
-_TIMEFRAMES = "1m=1 5m=5 15m=15 30m=30 1h=60 4h=240 1d=1440"
 _REST_NAMES, _STREAM_NAMES = {"BTC": "XBT", "DOGE": "XDG"}, {"XBT": "BTC", "XDG": "DOGE"}
-_PROBLEMS = (
-    (r"^EQuery:Unknown asset|^EQuery:Invalid asset", "symbol"),
-    (r"Too many requests|Rate limit|Throttled", "rate"),
-    (r"Temporary lockout", "ban"),
-    (r"^EService|Internal error", "down"),
-    (r"^EGeneral:Invalid arguments", "request"),
-)
+_PROBLEMS = {
+    **reading.CROWDED,
+    "^... EQuery:(Unknown|Invalid) asset": "symbol",
+    "Too many requests|Rate limit|Throttled": "rate",
+    "Temporary lockout": "ban",
+    "^... EService|Internal error": "down",
+    "^... EGeneral:Invalid arguments": "request",
+}
 
 
 class Kraken(Venue):
@@ -44,7 +42,8 @@ class Kraken(Venue):
         "kraken": Host("Kraken", "https://api.kraken.com", "wss://ws.kraken.com"),
         "krakenbeta": Host("Kraken beta", "https://api.kraken.com", "wss://beta-ws.kraken.com"),
     }
-    timeframes = reading.timeframes(_TIMEFRAMES)
+    # Bars of 7 and 15 days are listed too; where they open is not documented, so they are left out.
+    timeframes = reading.timeframes("1m=1 5m=5 15m=15 30m=30 1h=60 4h=240 1d=1440")
     # About one public request a second. How much a connection carries is not documented; 150 connects in 10 minutes.
     limits = Limits(
         720,
@@ -55,6 +54,8 @@ class Kraken(Venue):
         requests_per_second=1.0,
     )
 
+    problems = _PROBLEMS
+    asked_symbol = r"[?&]pair=(\w+)"
     paging = base.Paging.FORWARD
     omits_empty_bars = False
     bars_reach = 720
@@ -67,6 +68,7 @@ class Kraken(Venue):
     closing = base.ClosingRule.ROLL_OVER
     bars_channel = "ohlc-{timeframe}:{symbol}"
     trades_channel = "trade:{symbol}"
+    one_kind = True
     # It sends heartbeats where there is nothing else, and hangs up on who is idle for a minute; any request counts.
     heartbeat = base.Heartbeat(idle_ms=15_000, ping='{"method":"ping"}')
 
@@ -88,8 +90,8 @@ class Kraken(Venue):
         return HttpRequest("/0/public/OHLC", {"pair": self._pair(symbol), "interval": interval, "since": since})
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows = reading.lenient(list[_BarRow], _result(response))
-        return [Bar(1000 * t, o, high, low, c, v, count) for t, o, high, low, c, _, v, count in sorted(rows)]
+        bars: list[_BarRow] = reading.lenient(list[_BarRow], _result(response))
+        return [Bar(1000 * t, o, high, low, c, v, count) for t, o, high, low, c, _, v, count in sorted(bars)]
 
     def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest:
         # Behind that instant, in ns. A trade's own instant is known to the ms here, so `after` comes once more.
@@ -97,52 +99,57 @@ class Kraken(Venue):
         return HttpRequest("/0/public/Trades", {"pair": self._pair(symbol), "since": since, "count": 1000})
 
     def parse_trades(self, response: HttpResponse) -> list[Trade]:
-        rows = reading.lenient(list[_TradeRow], _result(response))
-        trades = [Trade(_ms(time), price, quantity, number) for price, quantity, time, _, _, _, number in rows]
-        return sorted((reading.checked_trade(trade, "history") for trade in trades), key=lambda trade: trade.id)
+        trades: list[_TradeRow] = reading.lenient(list[_TradeRow], _result(response))
+        made = (Trade(_ms(time), price, quantity, number) for price, quantity, time, _, _, _, number in trades)
+        return reading.checked_trades(made)
 
     def check(self, response: HttpResponse) -> None:
         said = reading.attempt(_Answer, response.body).error
-        if response.status == 200 and said == []:
-            return
-        words = " ".join("; ".join(said or ())[:200].split())
-        kind = next((kind for pattern, kind in _PROBLEMS if re.search(pattern, words)), "")
-        if response.status == 403:
-            kind = "region" if re.search(r"country|region", reading.plain(response.body)) else "rate"
-        raise reading.refusal(self, response, words, kind)
+        if response.status != 200 or said != []:
+            raise reading.refusal(self, response, "; ".join(said or ()))
 
     # --- Candles (OHLC), Trades ---------------------------------------------------------------------------------------
 
-    def control(self, method: str, channels: Sequence[str], request: int) -> list[str]:
-        """A message for each kind of channel: an interval, or trades."""
-        texts: list[str] = []
-        for kind, group in groupby(sorted(channels), key=lambda channel: channel.partition(":")[0]):
-            name, _, interval = kind.partition("-")
-            params = {"interval": int(interval)} if interval else {}
-            for part in reading.messages(list(group), self.limits.streams_per_message):
-                symbols = [channel.partition(":")[2] for channel in part]
-                message = {"method": method, "params": {"channel": name, "symbol": symbols, **params}}
-                texts.append(reading.text({**message, "req_id": request + len(texts)}))
-        return texts
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        # kinds of channels: an interval, or trades
+        name, _, interval = channels[0].partition(":")[0].partition("-")
+        params: dict[str, object] = {"channel": name, "symbol": [channel.partition(":")[2] for channel in channels]}
+        params |= {"interval": int(interval)} if interval else {}
+        return {"method": action, "params": params, "req_id": request}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         message: _Frame = reading.read(_Frame, frame)
         if message.channel == "ohlc":
             time = reading.instant(message.timestamp) if message.timestamp else 0
-            return [_update(row, time) for row in reading.lenient(list[_Ohlc], message.data)]
+            return [self._bar(row, time) for row in reading.lenient(list[_Ohlc], message.data)]
         if message.channel == "trade":
-            trades = sorted(reading.lenient(list[_Traded], message.data), key=lambda row: row.trade_id)
-            symbols = dict.fromkeys(row.symbol for row in trades)
-            return [_traded(symbol, [row for row in trades if row.symbol == symbol]) for symbol in symbols]
-        if not message.channel and bytes(message.data)[:1] == b"[":
-            raise reading.schema("Data came without a channel.")
-        return (_answer(message),)
+            trades: list[_Traded] = reading.lenient(list[_Traded], message.data)
+            return reading.traded_apart((f"trade:{row.symbol}", row.trade()) for row in trades)
+        alive = reading.alive(message.channel, message.data)
+        return (self._answer(message) if message.method or message.Error else alive,)
+
+    def _bar(self, row: _Ohlc, time: int) -> Event:
+        bar = row.bar(reading.instant(row.interval_begin), row.trades)
+        return self.bar_update(f"ohlc-{row.interval}:{row.symbol}", str(row.interval), bar, False, time)
+
+    def _answer(self, message: _Frame) -> Event:
+        """Answers to control messages: one for each symbol. A refusal names the symbol and not the channel."""
+        said = message.error or message.Error
+        if message.method == "subscribe" and message.success:
+            done = message.result
+            kind = f"{done.channel}-{done.interval}" if done.interval else done.channel
+            return base.Accepted(channels=(f"{kind}:{done.symbol}",))
+        if message.Error or (message.method == "subscribe" and message.success is False):
+            kinds = (*(f"ohlc-{interval}" for interval in self.streamed.values()), "trade")
+            named = tuple(f"{kind}:{message.symbol}" for kind in kinds) if message.symbol else ()
+            if said == "Already subscribed":  # the other symbols of the message have answers of their own
+                return base.Accepted(channels=named)
+            fatal = bool(named) and re.search(r"not supported|not found|[Ii]nvalid|[Uu]nknown", said) is not None
+            return base.Rejected(said[:200], message.req_id, named, fatal=fatal)
+        return base.Alive()
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
-
-_BY_NATIVE = {int(native): timeframe for timeframe, native in Kraken.timeframes.items()}
-
 
 # time, open, high, low, close, average, volume, count
 _BarRow = tuple[Count, float, float, float, float, float, float, Count]
@@ -155,14 +162,9 @@ class _Answer(msgspec.Struct):
     result: dict[str, msgspec.Raw] = {}
 
 
-class _Ohlc(msgspec.Struct, gc=False):
+class _Ohlc(rows.Named):
     symbol: str
-    open: float
-    high: float
-    low: float
-    close: float
     trades: Count
-    volume: float
     interval_begin: str
     interval: int
 
@@ -173,6 +175,9 @@ class _Traded(msgspec.Struct, gc=False):
     qty: float
     trade_id: Count
     timestamp: str
+
+    def trade(self) -> Trade:
+        return Trade(reading.instant(self.timestamp), self.price, self.qty, self.trade_id)
 
 
 class _Subscribed(msgspec.Struct):
@@ -196,44 +201,13 @@ class _Frame(msgspec.Struct):
 
 def _result(response: HttpResponse) -> bytes:
     """The rows of an answer: it names them by the pair, and not always as the pair was asked for."""
-    rows = [raw for name, raw in reading.read(_Answer, response.body).result.items() if name != "last"]
-    if len(rows) != 1:
-        raise reading.schema(f"An answer about one pair holds {len(rows)}.")
-    return bytes(rows[0])
+    pairs = [raw for name, raw in reading.read(_Answer, response.body).result.items() if name != "last"]
+    if len(pairs) != 1:
+        raise reading.schema(f"An answer about one pair holds {len(pairs)}.")
+    return bytes(pairs[0])
 
 
 def _ms(seconds: Decimal) -> int:
     if not seconds.is_finite() or not 0 <= seconds < 1e10:
         raise reading.schema(f"{seconds} is not a time.")
     return int(seconds * 1000)
-
-
-def _update(row: _Ohlc, time: int) -> Event:
-    channel, timeframe = f"ohlc-{row.interval}:{row.symbol}", _BY_NATIVE.get(row.interval)
-    if timeframe is None:
-        raise reading.schema(f"{channel[:40]!r} is no channel of bars.")
-    opened = reading.instant(row.interval_begin)
-    bar = Bar(opened, row.open, row.high, row.low, row.close, row.volume, row.trades)
-    return base.BarUpdate(channel, reading.checked(bar, timeframe, channel), False, time)
-
-
-def _traded(symbol: str, rows: list[_Traded]) -> Event:
-    channel = f"trade:{symbol}"
-    made = (Trade(reading.instant(row.timestamp), row.price, row.qty, row.trade_id) for row in rows)
-    return base.TradeUpdate(channel, tuple(reading.checked_trade(trade, channel) for trade in made))
-
-
-def _answer(message: _Frame) -> Event:
-    """Answers to control messages: one for each symbol. A refusal names the symbol and not the channel."""
-    said = message.error or message.Error
-    if message.method == "subscribe" and message.success:
-        done = message.result
-        return base.Accepted(channels=(f"{done.channel}{f'-{done.interval}' if done.interval else ''}:{done.symbol}",))
-    if message.Error or (message.method == "subscribe" and message.success is False):
-        kinds = (*(f"ohlc-{interval}" for interval in _BY_NATIVE), "trade")
-        named = tuple(f"{kind}:{message.symbol}" for kind in kinds) if message.symbol else ()
-        if said == "Already subscribed":  # the other symbols of the message have answers of their own
-            return base.Accepted(channels=named)
-        fatal = bool(named) and re.search(r"not supported|not found|[Ii]nvalid|[Uu]nknown", said) is not None
-        return base.Rejected(said[:200], message.req_id, named, fatal=fatal)
-    return base.Alive()

@@ -17,14 +17,10 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Seconds
 
-_TIMEFRAMES = (
-    "1m=1min 3m=3min 5m=5min 15m=15min 30m=30min 1h=1hour 2h=2hour 4h=4hour 6h=6hour 8h=8hour 12h=12hour "
-    "1d=1day 1w=1week"
-)
 _BARS, _TRADES = "/market/candles:", "/market/match:"
 
 
@@ -34,12 +30,22 @@ class KuCoin(Venue):
     hosts: ClassVar[Mapping[str, Host]] = {
         "kucoin": Host("KuCoin", "https://api.kucoin.com", "wss://ws-api-spot.kucoin.com"),
     }
-    timeframes = reading.timeframes(_TIMEFRAMES)
+    timeframes = reading.timeframes(
+        "1m=1min 3m=3min 5m=5min 15m=15min 30m=30min "
+        "1h=1hour 2h=2hour 4h=4hour 6h=6hour 8h=8hour 12h=12hour 1d=1day 1w=1week"
+    )
     # 1,500 rows an answer. 2,000 of weight in 30 s, of which we allow ourselves a quarter; bars cost 3. 100 messages in
     # 10 s and 300 topics a connection (once 100, so we keep to that).
     limits = Limits(1500, 1000, streams_per_connection=100, messages_per_second=8.0, streams_per_message=1)
 
     paging = base.Paging.WINDOW  # newest first
+    spelling = "{base}-{quote}"
+    problems = {
+        r"(?i) 400100 .*\b(pair|symbol)\b": "symbol",
+        " 400100 ": "request",
+        " 429000 ": "rate",
+        r"^... (500|230)\d* ": "down",
+    }
     assets = ("crypto",)
     free = "everything, without a key"
     docs = "https://www.kucoin.com/docs-new"
@@ -53,11 +59,6 @@ class KuCoin(Venue):
 
     # --- Get Klines ---------------------------------------------------------------------------------------------------
 
-    def native_symbol(self, symbol: Symbol) -> str:
-        if ":" in symbol or not symbol.quote or not re.fullmatch(r"[A-Z0-9]+", symbol.base):
-            raise reading.unknown_symbol(self, symbol)
-        return f"{symbol.base}-{symbol.quote}"
-
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         # Whether the bar that opens at a bound is in the answer is not documented: a second before it tells nothing.
         start, end = span.start // 1000 - 1, (span.end - 1) // 1000
@@ -65,19 +66,13 @@ class KuCoin(Venue):
         return HttpRequest("/api/v1/market/candles", params | {"startAt": start, "endAt": end}, weight=3)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.lenient(_Answer, response.body).data
-        return sorted(map(_bar, rows), key=lambda bar: bar.open_time)
+        found: list[_Row] = reading.inside(list[_Row], response.body, "data")
+        return reading.ascending(row.bar(row.time * 1000) for row in found)
 
     def check(self, response: HttpResponse) -> None:
-        said: _Problem = reading.attempt(_Problem, response.body)
-        if response.status == 200 and said.code == "200000":
-            return
-        kind = "rate" if said.code == "429000" else ""
-        if said.code == "400100":
-            kind = "symbol" if re.search(r"\b(pair|symbol)\b", said.msg, re.IGNORECASE) else "request"
-        elif said.code.startswith(("500", "230")):
-            kind = "down"
-        raise reading.refusal(self, response, f"{said.code} {said.msg[:200]}".strip(), kind, wait=_wait(response))
+        code, words = reading.said(response.body, "code", "msg")
+        if response.status != 200 or code != "200000":
+            raise reading.refusal(self, response, f"{code} {words}", wait=_wait(response))
 
     # --- Get Public Token; klines, trades -----------------------------------------------------------------------------
 
@@ -87,7 +82,7 @@ class KuCoin(Venue):
     def endpoint(self, channels: Sequence[str], ticket: HttpResponse | None = None) -> str:
         if ticket is None:
             raise reading.schema("KuCoin gave no token.")
-        said: _Ticket = reading.read(_Tickets, ticket.body).data
+        said: _Ticket = reading.inside(_Ticket, ticket.body, "data")
         # A host that was set by hand is kept; else the venue says where.
         moved = self.stream_url != self.host.stream_url
         url = f"{self.stream_url}/" if moved or not said.instanceServers else said.instanceServers[0].endpoint
@@ -95,16 +90,15 @@ class KuCoin(Venue):
             raise reading.schema("KuCoin gave a token or a host that cannot be one.")
         return f"{url}?token={said.token}&connectId=btfeeds"
 
-    def control(self, kind: str, channels: Sequence[str], request: int) -> list[str]:
-        rest = {"privateChannel": False, "response": True}
-        messages = ({"id": str(request + n), "type": kind, "topic": name, **rest} for n, name in enumerate(channels))
-        return [reading.text(message) for message in messages]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        topic = channels[0]  # one a message
+        return {"id": str(request), "type": action, "topic": topic, "privateChannel": False, "response": True}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         message: _Frame = reading.lenient(_Frame, frame)
         if message.type == "message":
-            return (_data(message),)
-        request = int(message.id) if re.fullmatch(r"\d{1,15}", message.id) else None
+            return (self._data(message.topic, message.data),)
+        request = reading.number(message.id)
         if message.type == "welcome":
             return (base.Ready(),)
         if message.type == "ack":
@@ -115,30 +109,26 @@ class KuCoin(Venue):
             return (base.Rejected(f"{message.code} {words}", request, fatal=message.code == 404),)
         return (base.Alive(),)
 
+    def _data(self, topic: str, data: msgspec.Raw) -> Event:
+        if topic.startswith(_BARS):
+            said: _Klines = reading.lenient(_Klines, data)
+            bar = said.candles.bar(said.candles.time * 1000)
+            return self.bar_update(topic, topic.rpartition("_")[2], bar, False, _ms(said.time))
+        if topic.startswith(_TRADES):
+            match: _Match = reading.lenient(_Match, data)
+            trade = Trade(_ms(match.time), match.price, match.size, match.sequence)
+            return reading.traded(topic, [trade], trade.time)
+        return base.Alive()
+
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-_BY_NATIVE = {native: timeframe for timeframe, native in KuCoin.timeframes.items()}
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 
-class _Row(msgspec.Struct, array_like=True, gc=False):
+class _Row(rows.CloseRow):
     time: Seconds
-    open: float
-    close: float
-    high: float
-    low: float
-    volume: float
     turnover: float
-
-
-class _Answer(msgspec.Struct):
-    data: list[_Row]
-
-
-class _Problem(msgspec.Struct):
-    code: str = ""
-    msg: str = ""
 
 
 class _Server(msgspec.Struct):
@@ -148,10 +138,6 @@ class _Server(msgspec.Struct):
 class _Ticket(msgspec.Struct):
     token: str
     instanceServers: list[_Server] = []
-
-
-class _Tickets(msgspec.Struct):
-    data: _Ticket
 
 
 class _Klines(msgspec.Struct):
@@ -172,25 +158,6 @@ class _Frame(msgspec.Struct):
     topic: str = ""
     code: int = 0
     data: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-def _bar(row: _Row) -> Bar:
-    return Bar(row.time * 1000, row.open, row.high, row.low, row.close, row.volume)
-
-
-def _data(message: _Frame) -> Event:
-    topic = message.topic
-    if topic.startswith(_BARS):
-        timeframe = _BY_NATIVE.get(topic.rpartition("_")[2])
-        if timeframe is None:
-            raise reading.schema(f"{topic[:60]!r} is no topic of bars.")
-        said: _Klines = reading.lenient(_Klines, message.data)
-        return base.BarUpdate(topic, reading.checked(_bar(said.candles), timeframe, topic), False, _ms(said.time))
-    if topic.startswith(_TRADES):
-        match: _Match = reading.lenient(_Match, message.data)
-        trade = Trade(_ms(match.time), match.price, match.size, match.sequence)
-        return base.TradeUpdate(topic, (reading.checked_trade(trade, topic),), trade.time)
-    return base.Alive()
 
 
 def _ms(ns: int) -> int:

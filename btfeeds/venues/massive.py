@@ -18,13 +18,11 @@ import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.sessions import US_EQUITIES
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
-_STREAMS = {"A": Timeframe.parse("1s"), "AM": Timeframe.parse("1m")}
 _DELAYED = {"grace_ms": 16 * 60_000, "lag_ms": 16 * 60_000}
-_BUSY_S = 15.0  # so long a connection that broke may still count as the one there may be
 
 
 class Massive(Venue):
@@ -41,24 +39,23 @@ class Massive(Venue):
     overlaps = False
 
     paging = base.Paging.FORWARD
+    symbols = r"[A-Z][A-Z0-9.]*"
+    asked_symbol = r"/ticker/([\w.]+)"
+    says, good = ("status", "error", "message"), ("OK", "DELAYED")
+    problems = {"exceeded the maximum requests": "rate", "^403 (?!.*region)": "key"}
     assets = ("equities",)
     adjusted = "raw"
     free = "5 requests a minute, no stream; a key is needed"
     docs = "https://massive.com/docs"
     stream_path = "/stocks"
     closing = base.ClosingRule.CLOSED_ONLY
-    streams = {timeframe: name for name, timeframe in _STREAMS.items()}
+    streams = reading.timeframes("1s=A 1m=AM")
     bars_channel = "{timeframe}.{symbol}"
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
     sessions = US_EQUITIES
 
     # --- Custom bars --------------------------------------------------------------------------------------------------
-
-    def native_symbol(self, symbol: Symbol) -> str:
-        if not re.fullmatch(r"[A-Z][A-Z0-9.]*", symbol):
-            raise reading.unknown_symbol(self, symbol)
-        return str(symbol)
 
     def base_timeframe(self, timeframe: Timeframe) -> Timeframe:
         if timeframe.unit in "dwM":
@@ -76,27 +73,15 @@ class Massive(Venue):
         answer: _Answer = reading.read(_Answer, response.body)
         if answer.results is None and answer.resultsCount != 0:
             raise reading.schema("The answer holds no results and does not say that there are none.")
-        bars = [Bar(row.t, row.o, row.h, row.l, row.c, row.v, row.n) for row in answer.results or ()]
-        return sorted(bars, key=lambda bar: bar.open_time)
-
-    def check(self, response: HttpResponse) -> None:
-        said: _Problem = reading.attempt(_Problem, response.body)
-        if response.status == 200 and said.status in ("OK", "DELAYED"):
-            return
-        words = f"{said.status} {said.error or said.message}"[:200].strip()
-        kind = "key" if response.status == 403 and "region" not in words else ""
-        if "exceeded the maximum requests" in words:
-            kind = "rate"
-        raise reading.refusal(self, response, words, kind)
+        return reading.ascending(row.bar(row.t, row.n) for row in answer.results or ())
 
     # --- AM, A --------------------------------------------------------------------------------------------------------
 
     def login(self) -> list[str]:
         return [reading.text({"action": "auth", "params": self.key})]
 
-    def control(self, action: str, channels: Sequence[str], request: int) -> list[str]:
-        parts = reading.messages(channels, self.limits.streams_per_message)
-        return [reading.text({"action": action, "params": ",".join(part)}) for part in parts]
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        return {"action": action, "params": ",".join(channels)}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         return [self._event(message) for message in reading.read(list[dict[str, Any]], frame)]
@@ -107,16 +92,12 @@ class Massive(Venue):
             return self._status(str(message.get("status", "")), str(message.get("message", ""))[:200])
         if not isinstance(kind, str):
             raise reading.schema("A message does not say what it is.")
-        if kind in _STREAMS:
-            try:
-                row = msgspec.convert(message, _Bar)
-            except msgspec.ValidationError as error:
-                raise reading.unreadable(error) from None
-            timeframe, channel = _STREAMS[kind], f"{kind}.{row.sym}"
-            if row.e != row.s + timeframe.ms:
+        if kind in self._streaming:
+            row: _Bar = reading.converted(_Bar, message)
+            channel = f"{kind}.{row.sym}"
+            if row.e != row.s + self._streaming[kind].ms:
                 raise reading.schema(f"A bar of {channel} lasts {row.e - row.s} ms.")
-            bar = Bar(row.s, row.o, row.h, row.l, row.c, row.v)
-            return base.BarUpdate(channel, reading.checked(bar, timeframe, channel), True)
+            return self.bar_update(channel, kind, row.bar(row.s), True)
         return base.Alive()
 
     def _status(self, status: str, words: str) -> Event:
@@ -124,46 +105,27 @@ class Massive(Venue):
             return base.Ready()
         if status == "success" and (found := re.fullmatch(r"subscribed to: (\w+\.[\w.]+)", words)):
             return base.Accepted(None, (found[1],))
-        refused = base.HttpResponse(401, words.encode())
-        if status in ("auth_failed", "auth_timeout"):
-            kind = "key" if status == "auth_failed" else "down"
-            return base.TurnedAway(reading.refusal(self, refused, f"{status} {words}", kind))
-        if status == "max_connections":
-            return base.TurnedAway(reading.refusal(self, refused, words, "rate", wait=_BUSY_S))
-        if status == "error":
-            return base.Rejected(words)
-        return base.Alive()
+        if status in _TURNED_AWAY:
+            return reading.turned_away(self, f"{status} {words}", _TURNED_AWAY[status])
+        return base.Rejected(words) if status == "error" else base.Alive()
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
 
-class _Row(msgspec.Struct, gc=False):
+_TURNED_AWAY = {"auth_failed": "key", "auth_timeout": "down", "max_connections": "busy"}
+
+
+class _Row(rows.Letters):
     t: Count
-    o: float
-    h: float
-    l: float  # noqa: E741  # the venue's name
-    c: float
-    v: float
     n: Count = -1
 
 
-class _Bar(msgspec.Struct, gc=False):
+class _Bar(rows.Letters):
     sym: str
     s: Count
     e: Count
-    o: float
-    h: float
-    l: float  # noqa: E741  # the venue's name
-    c: float
-    v: float
 
 
 class _Answer(msgspec.Struct):
     results: list[_Row] | None = None
     resultsCount: int = -1
-
-
-class _Problem(msgspec.Struct):
-    status: str = ""
-    error: str = ""
-    message: str = ""

@@ -17,17 +17,18 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues import base, reading
+from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
-# `2D`, `3D`, `5D` and `3M` are listed too; where their bars open is not documented, so they are left out.
-_TIMEFRAMES = "1s 1m 3m 5m 15m 30m 1h=1H 2h=2H 4h=4H 6h=6Hutc 12h=12Hutc 1d=1Dutc 1w=1Wutc 1M=1Mutc"
-# too frequent, of the sub-account, of the key's user; unavailable, timeout, busy, system error, matching engine
-_PROBLEMS = dict.fromkeys(("50011", "50061", "50040"), "rate") | {"51001": "symbol", "51015": "symbol"}
-_PROBLEMS |= dict.fromkeys(("50001", "50004", "50013", "50026"), "down")
+_PROBLEMS = {
+    " (50011|50061|50040) ": "rate",  # too frequent, of the sub-account, of the key's user
+    r" 51000 .*\bbar\b": "timeframe",
+    " (51001|51015) | 51000 .*instId": "symbol",
+    " 51000 ": "request",
+    " (50001|50004|50013|50026) ": "down",  # unavailable, timeout, busy, system error, matching engine
+}
 _DEMO = {"headers": {"x-simulated-trading": "1"}}
 
 
@@ -39,10 +40,16 @@ class OKX(Venue):
         "okxdemo": Host("OKX demo", "https://www.okx.com", "wss://wspap.okx.com:8443", _DEMO),
     }
     headers: Mapping[str, str] = {}
-    timeframes = reading.timeframes(_TIMEFRAMES)
+    # `2D`, `3D`, `5D` and `3M` are listed too; where their bars open is not documented, so they are left out.
+    timeframes = reading.timeframes(
+        "1s 1m 3m 5m 15m 30m 1h=1H 2h=2H 4h=4H 6h=6Hutc 12h=12Hutc 1d=1Dutc 1w=1Wutc 1M=1Mutc"
+    )
     # 40 requests in 2 s, 20 of the archive: we keep below the less of the two; 480 subscribe messages an hour.
     limits = Limits(300, 480, streams_per_connection=200, messages_per_second=2.0, requests_per_second=8.0)
 
+    says, good = ("code", "msg"), ("0",)
+    problems = _PROBLEMS
+    asked_symbol = r"[?&]instId=([\w-]+)"
     paging = base.Paging.WINDOW  # `before` alone gives the newest rows
     bars_reach = 1440
     assets = ("crypto", "crypto futures")
@@ -52,6 +59,8 @@ class OKX(Venue):
     docs = "https://www.okx.com/docs-v5/en/"
     stream_path = "/ws/v5/business"
     closing = base.ClosingRule.FLAG
+    bars_channel = "candle{timeframe}:{symbol}"
+    trades_channel = "trades-all:{symbol}"
     # "If there's no data pushed for 30 seconds, the connection breaks": text both ways.
     heartbeat = base.Heartbeat(idle_ms=20_000, timeout_ms=8_000, ping="ping")
 
@@ -80,39 +89,21 @@ class OKX(Venue):
         return HttpRequest("/api/v5/market/history-candles", params, self.headers, weight=2)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
-        rows: list[_Row] = reading.lenient(_Answer, response.body).data
+        answer: _Answer = reading.lenient(_Answer, response.body)
         swap = bool(re.search(r"[?&]instId=[^&]*-SWAP", response.url))
-        return sorted((_bar(row, swap) for row in rows), key=lambda bar: bar.open_time)  # newest first here
-
-    def check(self, response: HttpResponse) -> None:
-        said = reading.attempt(_Problem, response.body)
-        if response.status == 200 and said.code == "0":
-            return
-        kind = _PROBLEMS.get(said.code, "")
-        if said.code == "51000":
-            kind = "timeframe" if re.search(r"\bbar\b", said.msg) else "symbol" if "instId" in said.msg else "request"
-        asked = re.search(r"[?&]instId=([\w-]+)", response.url)
-        words = f"{said.code} {said.msg[:200]}" if said.code not in ("", "0") else ""
-        raise reading.refusal(self, response, words, kind, symbol=asked[1] if asked else "")
+        return reading.ascending(row.made(swap) for row in answer.data)  # newest first here
 
     # --- candle{bar}, trades-all --------------------------------------------------------------------------------------
 
     def channel(self, subscription: Subscription) -> str:
-        symbol, timeframe = self.native_symbol(subscription.symbol), subscription.timeframe
-        if timeframe in self.timeframes:
-            return f"candle{self.timeframes[timeframe]}:{symbol}"
-        if timeframe.unit in "dwM" or symbol.endswith("-SWAP"):  # trades of swaps count contracts, bars count coins
-            what = f"{self.title} streams no bars of {timeframe} for {subscription.symbol}, and none can be made."
-            advice = f"Choose one of {', '.join(map(str, self.timeframes))}, or resample in backtrader."
-            raise errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
-        return f"trades-all:{symbol}"
+        channel = super().channel(subscription)
+        if re.fullmatch("trades-all:.*-SWAP", channel):  # trades of swaps count contracts, bars count coins
+            raise reading.not_streamed(self, subscription.timeframe)
+        return channel
 
-    def control(self, op: str, channels: Sequence[str], request: int) -> list[str]:
-        messages = []
-        for n, part in enumerate(reading.messages(channels, self.limits.streams_per_message)):
-            args = [dict(zip(("channel", "instId"), channel.split(":"), strict=True)) for channel in part]
-            messages.append(reading.text({"id": str(request + n), "op": op, "args": args}))
-        return messages
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        args = [dict(zip(("channel", "instId"), channel.split(":"), strict=True)) for channel in channels]
+        return {"id": str(request), "op": action, "args": args}
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         if frame in ("pong", b"pong"):
@@ -122,46 +113,32 @@ class OKX(Venue):
         if message.event:
             return (_answer(message, channel),)
         if message.arg.channel.startswith("candle"):
-            timeframe = _BY_NATIVE.get(message.arg.channel.removeprefix("candle"))
-            if timeframe is None or not re.fullmatch(r"\w+(-\w+)+", message.arg.instId):
+            if not re.fullmatch(r"\w+(-\w+)+", message.arg.instId):
                 raise reading.schema(f"{channel[:40]!r} is no channel of bars.")
-            swap = channel.endswith("-SWAP")
-            rows: list[_Row] = reading.lenient(list[_Row], message.data)
-            bars = [reading.checked(_bar(row, swap), timeframe, channel) for row in rows]
-            return [base.BarUpdate(channel, bar, row.confirm == "1") for bar, row in zip(bars, rows, strict=True)]
+            native, swap = message.arg.channel.removeprefix("candle"), channel.endswith("-SWAP")
+            bars: list[_Row] = reading.lenient(list[_Row], message.data)
+            return [self.bar_update(channel, native, row.made(swap), row.confirm == "1") for row in bars]
         if message.arg.channel in ("trades", "trades-all"):
-            trades = (Trade(t.ts, t.px, t.sz, t.tradeId, t.count) for t in reading.lenient(list[_Trade], message.data))
-            return (base.TradeUpdate(channel, tuple(reading.checked_trade(trade, channel) for trade in trades)),)
-        if not message.arg.channel and bytes(message.data)[:1] == b"[":
-            raise reading.schema("Data came without a channel.")
-        return (base.Alive(),)
+            trades: list[_Trade] = reading.lenient(list[_Trade], message.data)
+            return (reading.traded(channel, [Trade(t.ts, t.px, t.sz, t.tradeId, t.count) for t in trades]),)
+        return (reading.alive(message.arg.channel, message.data),)
 
 
 # --- what answers hold ------------------------------------------------------------------------------------------------
 
-_BY_NATIVE = {native: timeframe for timeframe, native in OKX.timeframes.items()}
 
-
-class _Row(msgspec.Struct, array_like=True, gc=False):
-    ts: Count
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float  # coins on spot, contracts elsewhere
-    volume_coins: float  # there
+class _Row(rows.Row):
+    volume_coins: float  # of swaps; their volume is in contracts
     volume_quote: float
     confirm: Literal["0", "1"]
+
+    def made(self, swap: bool) -> Bar:
+        return Bar(self.time, self.open, self.high, self.low, self.close, self.volume_coins if swap else self.volume)
 
 
 class _Answer(msgspec.Struct):
     code: Literal["0"]
     data: list[_Row]
-
-
-class _Problem(msgspec.Struct):
-    code: str = ""
-    msg: str = ""
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -186,10 +163,6 @@ class _Frame(msgspec.Struct):
     id: str = ""
 
 
-def _bar(row: _Row, swap: bool) -> Bar:
-    return Bar(row.ts, row.open, row.high, row.low, row.close, row.volume_coins if swap else row.volume)
-
-
 def _answer(message: _Frame, channel: str) -> Event:
     """Answers to control messages, one for each channel; in a refusal the channel is in the words."""
     if message.event == "subscribe":
@@ -198,8 +171,7 @@ def _answer(message: _Frame, channel: str) -> Event:
         return base.Leaving(f"64008 {message.msg[:200]}")
     if message.event != "error":
         return base.Alive()
-    request = int(message.id) if re.fullmatch(r"\d{1,15}", message.id) else None
     named = re.search(r"channel:([\w-]+),instId:([\w-]+)", message.msg)
     channels = (f"{named[1]}:{named[2]}",) if named else ()
     reason = f"{message.code} {message.msg[:200]}"
-    return base.Rejected(reason, request, channels, fatal=bool(named) and message.code == "60018")
+    return base.Rejected(reason, reading.number(message.id), channels, fatal=bool(named) and message.code == "60018")

@@ -1,15 +1,16 @@
-"""What dialects share in reading answers: decoding, the checks every bar and trade must pass, refusals by HTTP status.
+"""What dialects share in reading answers: decoding, the checks every bar and trade must pass, times and names.
 
-Whatever the bytes are, decoding raises BadFrame and nothing else. A venue's own codes come first; what it has no code
-for is told by the HTTP status.
+Whatever the bytes are, decoding raises BadFrame and nothing else. What an answer that is no good means is in
+refusals.py, and rows of bars as most venues have them are in rows.py.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from math import inf as _INF
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -17,45 +18,105 @@ import msgspec
 
 from btfeeds import errors
 from btfeeds.market import Bar, Timeframe, Trade
-from btfeeds.venues.base import HttpResponse, Provider, retry_after
+from btfeeds.venues.messages import Alive, HttpResponse, TradeUpdate
+from btfeeds.venues.refusals import (
+    CROWDED,
+    live_only,
+    not_streamed,
+    plain,
+    refusal,
+    too_long,
+    turned_away,
+    unknown_symbol,
+)
+
+__all__ = [
+    "CROWDED", "EARLIEST", "FIAT", "NEW_YORK", "NOT_USED", "UNREADABLE", "UTC", "Count", "Seconds", "alive",
+    "ascending", "attempt", "checked", "checked_trade", "checked_trades", "converted", "date", "day", "days",
+    "decode", "inside", "instant", "lenient", "live_only", "local", "messages", "milliseconds", "named",
+    "not_streamed", "number", "plain", "read", "refusal", "said", "schema", "text", "timeframes", "too_long",
+    "traded", "traded_apart", "turned_away", "unknown_symbol", "unreadable", "whole",
+]  # fmt: skip
 
 NOT_USED = "It was not used; the bar is asked for over REST."
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]  # what counts, numbers, or is a time in ms
 Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)  # a frame can be nested deeply, or be no text
-_EARLIEST, _LATEST = 100_000_000_000, 10_000_000_000_000  # ms from 1973 to 2286: other units lie outside
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)  # a frame can be nested deeply, or be no text
+EARLIEST, _LATEST = 100_000_000_000, 10_000_000_000_000  # ms from 1973 to 2286: other units lie outside
 _EPOCH, _MS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelta(milliseconds=1)
-_WAIT_S, _BAN_S, _QUOTA_S = 60.0, 120.0, 3_600.0  # where the venue does not say
-NEW_YORK, _UTC = ZoneInfo("America/New_York"), ZoneInfo("UTC")
+_MICROSECONDS_FROM = 100_000_000_000_000  # as ms that is the year 5138
+NEW_YORK, UTC = ZoneInfo("America/New_York"), ZoneInfo("UTC")
 # Currencies of states: a pair of two of them is one of FX, every other pair one of crypto.
 _FIAT = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS INR JPY KRW MXN NOK NZD PLN SEK SGD TRY USD ZAR"
 FIAT = frozenset(_FIAT.split())
 
 
-def decode(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
+def decode(decoder: msgspec.json.Decoder[Any], data: bytes | str | msgspec.Raw) -> Any:
     """What the decoder makes of the data. Raises BadFrame."""
     try:
         return decoder.decode(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise unreadable(error) from None
 
 
-def read(kind: Any, data: bytes | str) -> Any:
+def read(kind: Any, data: bytes | str | msgspec.Raw) -> Any:
     """The data as `kind`, exactly as it is typed. Raises BadFrame."""
     return decode(_decoder(kind, True), data)
 
 
-def lenient(kind: Any, data: bytes | str) -> Any:
+def lenient(kind: Any, data: bytes | str | msgspec.Raw) -> Any:
     """The data as `kind`, where numbers may be written as texts. Raises BadFrame."""
     return decode(_decoder(kind, False), data)
 
 
-def attempt(kind: Any, data: bytes | str) -> Any:
+def attempt(kind: Any, data: bytes | str | msgspec.Raw) -> Any:
     """The data as `kind`, or an empty one where it is something else: the venue's words about an error, if any."""
     try:
         return lenient(kind, data)
     except errors.BadFrame:
         return kind()
+
+
+def whole(kind: Any, response: HttpResponse) -> Any:
+    """As `attempt`, but what was cut off raises BadFrame: the next one may be whole."""
+    try:
+        return lenient(kind, response.body)
+    except errors.BadFrame:
+        if response.status == 200 and response.body[:1] == b"{":
+            raise
+        return kind()
+
+
+def inside(kind: Any, body: bytes, *names: str) -> Any:
+    """As `lenient`, what an answer holds in objects inside each other, under the last of these names."""
+    data: bytes | msgspec.Raw = body
+    for name in names:
+        fields: dict[str, msgspec.Raw] = lenient(dict[str, msgspec.Raw], data)
+        if name not in fields:
+            raise schema(f"The answer holds no {name}.")
+        data = fields[name]
+    return lenient(kind, data)
+
+
+def said(body: bytes | str, *names: str) -> list[str]:
+    """What an answer says under these names, as texts: "" where there is nothing, or no text and no whole number."""
+    fields: dict[str, msgspec.Raw] = attempt(dict[str, msgspec.Raw], body)
+    return [_word(fields.get(name, b'""')) for name in names]
+
+
+def _word(raw: bytes | msgspec.Raw) -> str:
+    try:
+        return str(decode(_decoder(str | int, True), raw)).strip()
+    except errors.BadFrame:
+        return ""
+
+
+def converted(kind: Any, data: object, *, strict: bool = True) -> Any:
+    """What was read already, as `kind`; not `strict`: numbers may be written as texts. Raises BadFrame."""
+    try:
+        return msgspec.convert(data, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise unreadable(error) from None
 
 
 @cache
@@ -77,25 +138,74 @@ def schema(what: str) -> errors.BadFrame:
     return errors.BadFrame(what, NOT_USED, reason="schema")
 
 
-def checked(bar: Bar, timeframe: Timeframe, channel: str) -> Bar:
-    """The bar, when it can be one of this timeframe. Raises BadFrame."""
-    reason = bar.fault()
-    if not reason and not (_EARLIEST <= bar.open_time < _LATEST and timeframe.aligned(bar.open_time)):
-        reason = "off_grid"
-    if reason:
-        raise errors.BadFrame(f"A bar of {channel} cannot be one: {bar}", NOT_USED, reason=reason)
-    return bar
+def checked(bar: Bar, timeframe: Timeframe, channel: str, earliest: int = EARLIEST) -> Bar:
+    """The bar, when it can be one of this timeframe, and opens at `earliest` or later. Raises BadFrame."""
+    low, high = bar.low, bar.high
+    # the comparisons say what Bar.fault() says, at a third of its price; NaN fails every one of them
+    sound = 0.0 < low <= bar.open <= high < _INF and low <= bar.close <= high and 0.0 <= bar.volume < _INF
+    # … and this what Timeframe.aligned() says, of all but weeks and months
+    time, even = bar.open_time, timeframe.unit in "smhd"
+    if sound and earliest <= time < _LATEST and (time % timeframe.ms == 0 if even else timeframe.aligned(time)):
+        return bar
+    reason = bar.fault() or "off_grid"
+    raise errors.BadFrame(f"A bar of {channel} cannot be one: {bar}", NOT_USED, reason=reason)
 
 
-def checked_trade(trade: Trade, channel: str) -> Trade:
-    """The trade, when it can be one. Raises BadFrame."""
-    price = trade.price
-    reason = Bar(trade.time, price, price, price, price, trade.quantity).fault()
-    if not reason and not (_EARLIEST <= trade.time < _LATEST and trade.count > 0 < trade.quantity):
-        reason = "schema"
-    if reason:
-        raise errors.BadFrame(f"A trade of {channel} cannot be one: {trade}", NOT_USED, reason=reason)
-    return trade
+def checked_trade(trade: Trade, channel: str, earliest: int = EARLIEST) -> Trade:
+    """The trade, when it can be one, and was made at `earliest` or later. Raises BadFrame."""
+    price, quantity = trade.price, trade.quantity
+    if 0.0 < price < _INF and 0.0 < quantity < _INF and earliest <= trade.time < _LATEST and trade.count > 0:
+        return trade
+    # a bar of this one trade has the same fault, unless numbers or time are wrong
+    reason = Bar(trade.time, price, price, price, price, quantity).fault() or "schema"
+    raise errors.BadFrame(f"A trade of {channel} cannot be one: {trade}", NOT_USED, reason=reason)
+
+
+def checked_trades(trades: Iterable[Trade], channel: str = "history", earliest: int = EARLIEST) -> list[Trade]:
+    """The trades by their numbers, when each of them can be one. Raises BadFrame."""
+    return sorted((checked_trade(trade, channel, earliest) for trade in trades), key=lambda trade: trade.id)
+
+
+def traded(channel: str, trades: Sequence[Trade], time: int = 0, earliest: int = EARLIEST) -> TradeUpdate:
+    """The event of trades of a channel, by their numbers. Raises BadFrame when one of them cannot be a trade."""
+    if len(trades) == 1:  # mostly
+        return TradeUpdate(channel, (checked_trade(trades[0], channel, earliest),), time)
+    return TradeUpdate(channel, tuple(checked_trades(trades, channel, earliest)), time)
+
+
+def traded_apart(trades: Iterable[tuple[str, Trade]]) -> list[TradeUpdate]:
+    """As `traded`, of trades each of which comes with its channel: an event for each channel."""
+    apart: dict[str, list[Trade]] = {}
+    for channel, trade in sorted(trades, key=lambda pair: pair[1].id):
+        apart.setdefault(channel, []).append(trade)
+    return [traded(channel, those) for channel, those in apart.items()]
+
+
+def ascending(bars: Iterable[Bar]) -> list[Bar]:
+    """The bars by their opening times."""
+    return sorted(bars, key=lambda bar: bar.open_time)
+
+
+def alive(channel: str, data: bytes | msgspec.Raw) -> Alive:
+    """A frame of no channel we know. Raises BadFrame when it holds data and does not say of which channel."""
+    if not channel and bytes(data)[:1] == b"[":
+        raise schema("Data came without a channel.")
+    return Alive()
+
+
+def number(text: str) -> int | None:
+    """The number of a request, as the venue repeats it in a text; None: it does not."""
+    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
+
+
+# --- times ------------------------------------------------------------------------------------------------------------
+
+
+def milliseconds(time: int) -> int:
+    """ms from ms, µs or ns, told by their size."""
+    if time < _MICROSECONDS_FROM:
+        return time
+    return time // 1_000 if time < _MICROSECONDS_FROM * 1_000 else time // 1_000_000
 
 
 def instant(text: str) -> int:
@@ -131,12 +241,20 @@ def day(text: str) -> int:
     """
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         raise schema(f"{text[:40]!r} is not a date.")
-    return local(text, _UTC)
+    return local(text, UTC)
+
+
+def named(text: str, timeframe: Timeframe, zone: ZoneInfo) -> int:
+    """When the bar opens that is named so: a day by its date, others by the clock of a zone. Raises BadFrame."""
+    return day(text) if timeframe.unit == "d" else local(text, zone)
 
 
 def date(time: int, zone: ZoneInfo | None = None) -> dt.date:
     """The date at an instant, in UTC or in a zone."""
     return (_EPOCH + dt.timedelta(milliseconds=time)).astimezone(zone or dt.UTC).date()
+
+
+# --- names and messages -----------------------------------------------------------------------------------------------
 
 
 def timeframes(names: str) -> Mapping[Timeframe, str]:
@@ -159,93 +277,3 @@ def messages(channels: Sequence[str], size: int) -> list[list[str]]:
 def text(message: object) -> str:
     """A message as the JSON text that is sent."""
     return msgspec.json.encode(message).decode()
-
-
-# --- refusals --------------------------------------------------------------------------------------------------------
-
-
-def refusal(
-    provider: Provider, response: HttpResponse, said: str = "", kind: str = "", *, symbol: str = "", wait: float = 0.0
-) -> errors.BtfeedsError:
-    """What an answer that is no good means.
-
-    `said` are the venue's own words, if it has any. `kind` is what the venue's own code says: "rate", "ban", "quota",
-    "region", "key", "symbol", "timeframe", "down", "request"; without one the HTTP status tells, and of 200 it tells
-    that the answer came damaged: it is asked for again. `wait` in seconds, where known.
-    """
-    name, host = provider.title, provider.name.upper()
-    words = said or f"{response.status} {plain(response.body)}".strip()
-    kind = kind or _kind(response, words)
-    seconds = wait or retry_after(response)
-    did, advice = "It is not asked again.", ""
-    match kind:
-        case "rate":
-            seconds = _WAIT_S if seconds is None else seconds
-            did = f"All requests to it wait for {seconds:.0f} s."
-            advice = "Nothing needs to be done, unless other programs share this address."
-            return errors.RateLimited(f"{name} wants fewer requests ({words}).", did, advice, retry_after=seconds)
-        case "ban":
-            seconds = _BAN_S if seconds is None else seconds
-            did, advice = "No request goes to it until then.", "Run fewer programs: going on makes the ban longer."
-            what = f"{name} has banned this address for {seconds:.0f} s ({words})."
-            return errors.Banned(what, did, advice, retry_after=seconds)
-        case "quota":
-            seconds = seconds or _QUOTA_S
-            what = f"{name} has answered as often as its plan allows for now ({words})."
-            did, advice = f"No request goes to it for {seconds:.0f} s.", "Wait, or choose a plan that allows more."
-            return errors.Banned(what, did, advice, retry_after=seconds)
-        case "region":
-            what = f"{name} does not serve the region of this address ({words})."
-            advice = f"Name a host you may use in BTFEEDS_{host}_REST_URL and BTFEEDS_{host}_STREAM_URL."
-            return errors.RegionBlocked(what, did, advice)
-        case "key":
-            advice = f"Check BTFEEDS_{host}_API_KEY and BTFEEDS_{host}_API_SECRET, and what the key may do."
-            return errors.ConfigError(f"{name} does not accept the key ({words}).", did, advice)
-        case "symbol":
-            return unknown_symbol(provider, symbol, words)
-        case "timeframe":
-            advice = f"It has: {', '.join(map(str, provider.timeframes))}."
-            return errors.UnsupportedTimeframe(f"{name} does not know this timeframe ({words}).", did, advice)
-        case "down":
-            what, advice = f"{name} has an error of its own ({words}).", "See the venue's status page if it lasts."
-            return errors.VenueUnavailable(what, "It is asked again later.", advice)
-        case "damaged":
-            what = f"{name} answered something that is not an answer{f' ({said})' if said else ''}."
-            advice = "If a proxy or a login page of a network stands in between, pass it first."
-            return errors.BadFrame(what, "The answer was not used.", advice)
-    advice = "Check symbol and times; if they are right, the venue has changed."
-    return errors.BadRequest(f"{name} rejects the request ({words}).", "It is not repeated.", advice)
-
-
-def _kind(response: HttpResponse, words: str) -> str:
-    status = response.status
-    if status == 451 or (status == 403 and re.search(r"restricted (location|region)|your (country|region)", words)):
-        return "region"
-    return {200: "damaged", 401: "key", 418: "ban", 429: "rate"}.get(status, "down" if status >= 500 else "request")
-
-
-def unknown_symbol(provider: Provider, symbol: str, said: str = "") -> errors.UnknownSymbol:
-    """The venue does not list the symbol, or cannot."""
-    what = f"{provider.title} does not list {symbol or 'this symbol'}{f' ({said})' if said else ''}."
-    advice = "Check the spelling; symbols are written like BTC/USDT, plain tickers like AAPL."
-    return errors.UnknownSymbol(what, "Nothing was subscribed or loaded.", advice)
-
-
-def too_long(provider: Provider, timeframe: Timeframe) -> errors.UnsupportedTimeframe:
-    """The venue streams no such bars, and nobody hears all trades of days."""
-    what = f"{provider.title} streams no bars of {timeframe}, and none of days or longer are made from trades."
-    advice = f"Choose one of {', '.join(map(str, provider.timeframes))}, or resample in backtrader."
-    return errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
-
-
-def live_only(provider: Provider, timeframe: Timeframe) -> errors.UnsupportedTimeframe:
-    """The venue has no history of these bars, nor trades of the past, and history was wanted."""
-    what = f"{provider.title} has no history of {timeframe}, nor anything that it could be made from."
-    multiples = ", ".join(map(str, provider.timeframes))
-    advice = f"Take history=None: live ones are made of its trades. Or choose a multiple of one of {multiples}."
-    return errors.UnsupportedTimeframe(what, "Nothing was subscribed.", advice)
-
-
-def plain(body: bytes, most: int = 200) -> str:
-    """The first words of a body, without the marks of HTML."""
-    return " ".join(re.sub(r"<[^>]*>", " ", body[:2_000].decode("utf-8", "replace")).split())[:most]

@@ -16,8 +16,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-import msgspec
-
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider
@@ -40,6 +38,7 @@ class Stooq(Provider):
     paging = base.Paging.WINDOW
     whole_window = True
 
+    asked_symbol = r"[?&]s=([^&]+)"
     assets = ("equities", "indices", "FX")
     depth = "all days there are"
     free = "without a key; so many requests a day, it does not say how many"
@@ -77,7 +76,7 @@ class Stooq(Provider):
             raise reading.schema("The answer is not a table of days.")
         size = len(lines[0].split(","))
         bars = [_bar(line.split(","), size) for line in lines[1:]]
-        return sorted(bars, key=lambda bar: bar.open_time)
+        return reading.ascending(bars)
 
     def check(self, response: HttpResponse) -> None:
         if response.status == 200 and response.body.startswith(_HEAD.encode()):
@@ -90,16 +89,12 @@ class Stooq(Provider):
                 kind = "symbol"
             elif "daily hits limit" in said:
                 kind = "quota"
-        asked = re.search(r"[?&]s=([^&]+)", response.url)
-        raise reading.refusal(self, response, f"{response.status} {said}", kind, symbol=asked[1] if asked else "")
+        raise reading.refusal(self, response, said, kind)
 
 
 def _bar(cells: list[str], size: int) -> Bar:
     if len(cells) != size:
         raise reading.schema(f"A row has {len(cells)} cells instead of {size}.")
-    try:
-        numbers = msgspec.convert(cells[1:], list[float], strict=False)
-    except msgspec.ValidationError as error:
-        raise reading.unreadable(error) from None
+    numbers: list[float] = reading.converted(list[float], cells[1:], strict=False)
     o, high, low, c = numbers[:4]
     return Bar(reading.day(cells[0]), o, high, low, c, numbers[4] if size > 5 else 0.0)

@@ -11,20 +11,16 @@ https://twelvedata.com/docs#time-series
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider
 
 _LATE_MS = 20 * 60_000
-_ZONE = ZoneInfo("UTC")
 _NO_DATA = "No data is available on the specified dates"
 
 
@@ -38,6 +34,14 @@ class TwelveData(Provider):
     delay_ms = lag_ms = _LATE_MS
     paging = base.Paging.WINDOW
 
+    symbols = r"\^?[A-Z0-9.\-]+(/[A-Z0-9]+)?"
+    problems = {  # its code is an HTTP status, mostly that of the answer
+        "^(... )?429 .*for the day": "quota",
+        "^(... )?429 ": "rate",
+        "^(... )?(401|403) ": "key",
+        "^(... )?(400|404) .*symbol": "symbol",
+        r"^(... )?5\d\d ": "down",
+    }
     assets = ("equities", "indices", "FX", "crypto")
     adjusted = "splits"
     free = "8 requests a minute, 800 a day"
@@ -46,8 +50,7 @@ class TwelveData(Provider):
     # --- time_series --------------------------------------------------------------------------------------------------
 
     def native_symbol(self, symbol: Symbol) -> str:
-        if ":" in symbol or not re.fullmatch(r"[A-Z0-9.\-]+(/[A-Z0-9]+)?", symbol.removeprefix("^")):
-            raise reading.unknown_symbol(self, symbol)
+        super().native_symbol(symbol)  # raises UnknownSymbol
         return symbol.removeprefix("^")
 
     def bars_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
@@ -64,34 +67,20 @@ class TwelveData(Provider):
             return []
         if answer.status != "ok" or answer.values is None:
             raise reading.schema("The answer holds no values.")
-        daily = timeframe.unit == "d"
         without = [row.volume is None for row in answer.values]
         if any(without) and not all(without):
             raise reading.schema("Some of the rows have no volume.")
-        times = [reading.day(r.datetime) if daily else reading.local(r.datetime, _ZONE) for r in answer.values]
-        rows = zip(times, answer.values, strict=True)
-        bars = [Bar(time, r.open, r.high, r.low, r.close, r.volume or 0.0) for time, r in rows]
-        return sorted(bars, key=lambda bar: bar.open_time)
+        times = [reading.named(row.datetime, timeframe, reading.UTC) for row in answer.values]
+        found = zip(times, answer.values, strict=True)
+        return reading.ascending(Bar(time, r.open, r.high, r.low, r.close, r.volume or 0.0) for time, r in found)
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            said: _Answer = reading.lenient(_Answer, response.body)
-        except errors.BadFrame:
-            if response.status == 200 and response.body[:1] == b"{":
-                raise  # it was cut off: the next one may be whole
-            said = _Answer()
+        said: _Answer = reading.whole(_Answer, response)
         if said.status == "error" and said.message.startswith(_NO_DATA):
             return
         if response.status == 200 and said.status == "ok" and said.values is not None:
             return
-        code, words = said.code or response.status, said.message[:200]
-        kind = {401: "key", 403: "key", 429: "rate"}.get(code, "down" if code >= 500 else "")
-        if code == 429 and "for the day" in words:
-            kind = "quota"
-        elif code in (400, 404) and "symbol" in words:
-            kind = "symbol"
-        words = re.sub(rf"(?<!\w){re.escape(self.key)}(?!\w)", "***", words) if self.key else words
-        raise reading.refusal(self, response, f"{code} {words}" if words else "", kind)
+        raise reading.refusal(self, response, f"{said.code or ''} {said.message}")
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------

@@ -13,14 +13,12 @@ https://github.com/ranaroussi/yfinance/blob/main/yfinance/scrapers/history.py
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from btfeeds import errors
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.venues import base, reading
 from btfeeds.venues.base import Host, HttpRequest, HttpResponse, Limits, Provider
@@ -43,6 +41,8 @@ class Yahoo(Provider):
     delay_ms = lag_ms = _LATE_MS
     paging = base.Paging.WINDOW
 
+    asked_symbol = r"/chart/([^?]+)"
+    problems = {"^404 .*No data found": "symbol", "^401 ": "request"}  # there is no key that could be wrong
     assets = ("equities", "indices", "FX", "crypto", "futures")
     adjusted = "splits"
     depth = "days: all; 1m: 29 days; 2m to 30m: 59 days"
@@ -104,21 +104,11 @@ class Yahoo(Provider):
         ]
 
     def check(self, response: HttpResponse) -> None:
-        try:
-            chart: _Chart = reading.read(_Answer, response.body).chart
-        except errors.BadFrame:
-            if response.status == 200 and response.body[:1] == b"{":
-                raise  # it was cut off: the next one may be whole
-            chart = _Chart()
+        chart: _Chart = reading.whole(_Answer, response).chart
         said = chart.error or _Problem()
         if said.description.startswith(_NOTHING) or (response.status == 200 and chart.result and chart.error is None):
             return
-        kind = "symbol" if response.status == 404 and "No data found" in said.description else ""
-        if response.status == 401:
-            kind = "request"  # there is no key that could be wrong
-        asked = re.search(r"/chart/([^?]+)", response.url)
-        words = f"{said.code}: {said.description[:200]}" if chart.error else ""
-        raise reading.refusal(self, response, words, kind, symbol=asked[1] if asked else "")
+        raise reading.refusal(self, response, f"{said.code}: {said.description}" if chart.error else "")
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
@@ -161,7 +151,7 @@ class _Chart(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    chart: _Chart
+    chart: _Chart = msgspec.field(default_factory=_Chart)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import pytest
 
-from btfeeds.errors import ConfigError, UnknownSymbol, UnsupportedTimeframe
-from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
-from btfeeds.venues.base import ClosingRule, Host, HttpRequest, Limits, Venue
+from btfeeds.errors import BadFrame, ConfigError, UnknownSymbol, UnsupportedTimeframe, VenueUnavailable
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.base import BarUpdate, ClosingRule, Host, HttpRequest, HttpResponse, Limits, Venue
 
 MINUTE, FIVE, HOUR, DAY = map(Timeframe.parse, ("1m", "5m", "1h", "1d"))
 
@@ -116,3 +119,88 @@ def test_history_is_there_where_smaller_bars_or_trades_are() -> None:
     symbol, odd = Symbol("BTC/USDT"), Timeframe.parse("45s")
     assert Small().has_history(symbol, Timeframe.parse("7m")) and not Small().has_history(symbol, odd)
     assert Trading().has_history(symbol, odd)
+
+
+# --- what a dialect that says nothing else does -----------------------------------------------------------------------
+
+NOON = 1_709_294_400_000
+
+
+class Usual(Venue):
+    """As most are."""
+
+    hosts = {"usual": Host("Usual", "https://usual", "wss://usual")}
+    timeframes = {MINUTE: "1", FIVE: "5"}
+    limits = Limits(100, 60, streams_per_message=2)
+    spelling = "{base}-{quote}"
+    closing = ClosingRule.FLAG
+    bars_channel = "bars{timeframe}:{symbol}"
+    trades_channel = "trades:{symbol}"
+
+    def message(self, action: str, channels: Sequence[str], request: int) -> object:
+        return {"do": action, "of": channels, "id": request}
+
+
+class Sorted(Usual):
+    one_kind = True
+
+
+class Coded(Usual):
+    says = ("code", "msg")
+    good = ("0", "1")
+
+
+def test_a_symbol_is_spelled_as_the_pattern_says_and_read_back() -> None:
+    assert Usual().native_symbol(Symbol("btc/usdt")) == "BTC-USDT"
+    assert Usual().unified_symbol("BTC-USDT") == "BTC/USDT"
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "BTC/USDT:USDT", "B.C/USDT"])
+def test_a_symbol_that_the_venue_cannot_have_is_unknown(symbol: str) -> None:
+    with pytest.raises(UnknownSymbol, match="does not list"):
+        Usual().native_symbol(Symbol(symbol))
+
+
+def test_messages_are_numbered_and_no_longer_than_allowed() -> None:
+    channels = ["trades:A", "bars1:B", "trades:C"]
+    assert list(map(json.loads, Usual().subscribe(channels, 7))) == [
+        {"do": "subscribe", "of": ["trades:A", "bars1:B"], "id": 7},
+        {"do": "subscribe", "of": ["trades:C"], "id": 8},
+    ]
+    assert json.loads(Usual().unsubscribe(["trades:A"], 3)[0]) == {"do": "unsubscribe", "of": ["trades:A"], "id": 3}
+    assert Usual().subscribe([], 7) == []
+
+
+def test_messages_name_channels_of_one_kind_where_the_venue_wants_it() -> None:
+    channels = ["trades:A", "bars1:B", "trades:C", "trades:D"]
+    assert [json.loads(text)["of"] for text in Sorted().subscribe(channels, 7)] == [
+        ["bars1:B"],
+        ["trades:A", "trades:C"],
+        ["trades:D"],
+    ]
+
+
+def test_a_bar_of_a_frame_is_checked_by_the_timeframe_it_streams_as() -> None:
+    bar = Bar(NOON + 60_000, 1.0, 2.0, 0.5, 1.5, 1.0)
+    assert Usual().bar_update("bars1:A", "1", bar, True, 9) == BarUpdate("bars1:A", bar, True, 9)
+    for native, reason in (("5", "off_grid"), ("7", "schema")):
+        with pytest.raises(BadFrame) as caught:
+            Usual().bar_update("bars1:A", native, bar, True)
+        assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("venue", "body"), [(Usual(), b" {}"), (Coded(), b'{"code":"0"}'), (Coded(), b'{"code":1,"msg":"fine"}')]
+)
+def test_a_good_answer_is_told_by_its_beginning_or_its_code(venue: Venue, body: bytes) -> None:
+    venue.check(HttpResponse(200, body))
+    with pytest.raises(VenueUnavailable):
+        venue.check(HttpResponse(500, body))
+
+
+@pytest.mark.parametrize(
+    ("venue", "body"), [(Usual(), b"[]"), (Usual(), b""), (Coded(), b"{}"), (Coded(), b'{"code":2,"msg":"no"}')]
+)
+def test_every_other_answer_is_none(venue: Venue, body: bytes) -> None:
+    with pytest.raises(BadFrame, match="2 no" if b"2" in body else "not an answer"):
+        venue.check(HttpResponse(200, body))

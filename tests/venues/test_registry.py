@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from statistics import median
+
 import pytest
 
 from btfeeds import venues
@@ -74,3 +77,22 @@ def test_a_provider_without_a_stream_is_no_venue(monkeypatch: pytest.MonkeyPatch
     assert venues.provider("paper", stream_url="wss://unused").title == "Paper"
     with pytest.raises(ConfigError, match="has history only"):
         venues.venue("paper")
+
+
+# --- a venue is a small file ------------------------------------------------------------------------------------------
+
+
+def _lengths(streaming: bool) -> dict[str, int]:
+    """The lines of each dialect's file, by its module: of all, or of those with a stream."""
+    entries = [entry for entry in venues._REGISTRY.values() if entry.feed or not streaming]
+    folder = Path(venues.__file__).parent
+    return {
+        entry.module: len((folder / f"{entry.module}.py").read_text(encoding="utf-8").splitlines()) for entry in entries
+    }
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["all", "with a stream"])
+def test_the_file_of_a_venue_has_150_lines_at_the_median(streaming: bool) -> None:
+    lengths = _lengths(streaming)
+    assert len(lengths) >= (12 if streaming else 19)
+    assert median(lengths.values()) <= 150, dict(sorted(lengths.items(), key=lambda item: item[1]))

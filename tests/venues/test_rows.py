@@ -1,0 +1,53 @@
+"""Rows of bars and trades: each column in its place."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from btfeeds.errors import BadFrame
+from btfeeds.market import Bar, Trade
+from btfeeds.venues import reading, rows
+
+NOON = 1_709_294_400_000
+BAR = Bar(NOON, 10.0, 13.0, 9.0, 11.0, 2.5, 7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (rows.Row, b'[1709294400000,"10","13","9","11","2.5","more",0]'),
+        (rows.CloseRow, b'[1709294400000,"10","11","13","9","2.5","more",0]'),
+        (rows.Named, b'{"volume":2.5,"open":10,"high":13,"low":9,"close":11,"more":0}'),
+        (rows.Letters, b'{"v":2.5,"o":10,"h":13,"l":9,"c":11,"t":0}'),
+    ],
+)
+def test_a_row_is_a_bar_in_the_order_or_under_the_names_of_its_columns(kind: type, body: bytes) -> None:
+    assert reading.lenient(kind, body).bar(NOON, 7) == BAR
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (rows.Row, b"[1709294400000,10,13,9,11]"),
+        (rows.CloseRow, b"[-1,10,11,13,9,2.5]"),
+        (rows.Named, b'{"open":10,"high":13,"low":9,"close":11}'),
+        (rows.Letters, b'{"o":10,"h":13,"l":9,"c":null,"v":1}'),
+    ],
+)
+def test_a_row_that_lacks_a_column_is_a_bad_frame(kind: type, body: bytes) -> None:
+    with pytest.raises(BadFrame):
+        reading.lenient(kind, body)
+
+
+def test_a_dialect_adds_the_columns_behind() -> None:
+    class Wide(rows.Row):
+        turnover: float
+
+    row: Wide = msgspec.json.decode(b"[1709294400000,10,13,9,11,2.5,27.5]", type=Wide)
+    assert (row.time, row.bar(row.time), row.turnover) == (NOON, Bar(NOON, 10.0, 13.0, 9.0, 11.0, 2.5), 27.5)
+
+
+def test_a_match_is_a_trade_of_its_instant() -> None:
+    body = b'{"trade_id":8,"side":"BUY","size":"0.5","price":"10","time":"2024-03-01T12:00:00.123999Z"}'
+    assert reading.lenient(rows.Match, body).trade() == Trade(NOON + 123, 10.0, 0.5, 8)
