@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any
 
+from benchmarks import noticing
 from benchmarks.figures import Figure
 from btfeeds.clock import ManualClock
 from btfeeds.history.downloader import Downloader
@@ -33,9 +34,6 @@ def measure(quick: bool) -> list[Figure]:
         ours = sorted(_recoveries(sim, rounds))
         bare = sorted(_bare(sim, max(_LEAST_BARE, rounds)))
     p99, peer = ours[int(len(ours) * 0.99) - 1], bare[int(len(bare) * 0.99) - 1]
-    dialect = Binance("binance")
-    heartbeat = dialect.heartbeat
-    dead, mute = (heartbeat.idle_ms + heartbeat.timeout_ms) / 1000, dialect.grace_ms / 1000
     return [
         Figure(
             "cut → LIVE without a gap, p99, bare connect + handshake + REST as peer",
@@ -46,8 +44,7 @@ def measure(quick: bool) -> list[Figure]:
             peer * 1e3,
             peer / p99,
         ),
-        Figure("a half-open socket is noticed after, by its timers", "s", dead, "≤ 40", dead <= 40),
-        Figure("a mute subscription is asked about behind its bar's close, by its timers", "s", mute, "≤ 10", mute <= 10),  # noqa: E501
+        *noticing.measure(quick),
     ]
 
 

@@ -15,7 +15,7 @@ from btfeeds import inventory
 from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete, WarehouseError
 from btfeeds.history.derived import MINUTE, Derived
 from btfeeds.history.ranges import union, whole
-from btfeeds.manager import DataManager
+from btfeeds.manager import DataManager, series_venue
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
 from btfeeds.warehouse.findings import Report
@@ -86,9 +86,10 @@ def fetch(
         for had in manager.fill(wish.provider, wish.symbol, wish.timeframe, wish.span, cancelled=cancelled):
             result.pages += 1
             result.bars += len(had.page.bars)
-            result.done = (had.page.span.end - wish.span.start) / (wish.span.end - wish.span.start)
+            done = (had.page.span.end - wish.span.start) / (wish.span.end - wish.span.start)
+            result.done = max(result.done, done)
             result.seconds = time.monotonic() - begun
-            filled.append((had.provider, had.page.span))
+            filled.append((series_venue(had.provider), had.page.span))
             report(result)
     except HistoryIncomplete as error:
         result.error = error
@@ -98,8 +99,10 @@ def fetch(
             raise
         result.error = error
         result.missing = manager.missing(wish.provider, wish.symbol, wish.timeframe, wish.span)
+    plan = manager.plan(wish.provider, wish.symbol, wish.timeframe, wish.span)
+    result.origin = [(piece, series_venue(owner)) for piece, owner in plan if owner]
     _make_larger(warehouse, result, filled)
-    _take_stock(manager, warehouse, result)
+    _take_stock(warehouse, result)
     if result.error is None:
         warehouse.set_checkpoint(_key(wish), None)
         result.done = 1.0
@@ -132,21 +135,17 @@ def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe]) -> None:
 
 def _make_larger(warehouse: Warehouse, result: Fetched, filled: list[tuple[str, TimeRange]]) -> None:
     wish, derived = result.wish, Derived(warehouse)
-    owners = dict.fromkeys([name for name, _ in filled] or ([] if wish.provider == "auto" else [wish.provider]))
-    for owner in owners:
+    for owner in dict.fromkeys(name for _, name in result.origin):
         for timeframe in wish.larger:
             wanted = Subscription(owner, wish.symbol, timeframe)
             made = derived.make(wanted, [whole(wish.span, timeframe)])
             result.larger[str(timeframe)] = result.larger.get(str(timeframe), 0) + made
-        derived.follow(
-            Subscription(owner, wish.symbol, wish.timeframe), union(span for name, span in filled if name == owner)
-        )
+        added = union(span for name, span in filled if name == owner)
+        derived.follow(Subscription(owner, wish.symbol, wish.timeframe), added)
 
 
-def _take_stock(manager: DataManager, warehouse: Warehouse, result: Fetched) -> None:
+def _take_stock(warehouse: Warehouse, result: Fetched) -> None:
     wish = result.wish
-    plan = manager.plan(wish.provider, wish.symbol, wish.timeframe, wish.span)
-    result.origin = [(piece, owner) for piece, owner in plan if owner]
     owners = {owner for _, owner in result.origin}
     if len(owners) == 1:  # of several, each has its own series
         series = Subscription(owners.pop(), wish.symbol, wish.timeframe)

@@ -1,7 +1,7 @@
 """Taking stock of one series of a warehouse: what is missing and why, how good it is, how far another one agrees.
 
-A series is looked at in pieces, so that ten years of minutes need little memory. Rules that look at neighbouring bars
-do not look across the edge between two pieces.
+A series is looked at in pieces, so that ten years of minutes need little memory; each piece together with the bars
+around it, because what is strange is so beside its neighbours.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from btfeeds.warehouse import Warehouse
 from btfeeds.warehouse.crosscheck import CrossCheck, compare
 from btfeeds.warehouse.findings import Report
 from btfeeds.warehouse.gapreport import GapReport, report
+from btfeeds.warehouse.strange import Policy
 from btfeeds.warehouse.validation import validate
 
 _PIECE = 50_000  # bars
+_POLICY = Policy()
 _DAY_MS = 86_400_000
 # exchanges by the suffix of a symbol, where they have a calendar
 _EXCHANGES = {
@@ -75,11 +77,24 @@ def gaps(warehouse: Warehouse, series: Subscription, span: TimeRange, calendar: 
 
 def validated(warehouse: Warehouse, series: Subscription, span: TimeRange) -> Report:
     """What is wrong or strange in the bars of `span`."""
-    found = [validate(bars, series.timeframe) for bars in pieces(warehouse, series, span)]
-    if not found:
-        return validate(Columns.from_bars([]), series.timeframe)
-    findings = tuple(finding for one in found for finding in one.findings)
-    return Report.of(sum(one.rows for one in found), found[0].first, found[-1].last, findings)
+    found: list[Report] = []
+    nothing = before = Columns.from_bars([])
+    many, few = _POLICY.around
+    for bars, behind in _with_next(pieces(warehouse, series, span)):
+        seen = Columns.joined([before, bars, nothing if behind is None else behind.take(slice(0, few))])
+        own = TimeRange(int(bars.open_time[0]), int(bars.open_time[-1]) + 1)
+        found.append(validate(seen, series.timeframe, _POLICY, within=own))
+        before = Columns.joined([before, bars]).take(slice(-many, None))
+    return Report.of_pieces(found) if found else validate(nothing, series.timeframe)
+
+
+def _with_next(parts: Iterator[Columns]) -> Iterator[tuple[Columns, Columns | None]]:
+    """Each part with the one behind it; None behind the last."""
+    held = next(parts, None)
+    while held is not None:
+        behind = next(parts, None)
+        yield held, behind
+        held = behind
 
 
 def compared(warehouse: Warehouse, series: Subscription, other: Subscription, span: TimeRange) -> CrossCheck:

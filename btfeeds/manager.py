@@ -4,7 +4,8 @@
         bars = manager.download("AAPL", "1d", "2020-01-01")
         for done in manager.fill("binance", "BTC/USDT", "1m", span): ...
 
-Each provider's bars are a series of their own, whoever was asked first: prices of two venues are never mixed on disk.
+Each venue's bars are a series of their own, whoever was asked first: prices of two venues are never mixed on disk. An
+archive's are those of its venue.
 An answer that several gave says so in `frame.attrs["origin"]`, and each change is an event. With "auto" bars that are
 on disk count, whichever of the candidates gave them.
 """
@@ -15,39 +16,30 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from btfeeds import monitor, settings, venues
+from btfeeds import settings
 from btfeeds.clock import Clock, SystemClock
+from btfeeds.closing import Closing
 from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete
-from btfeeds.history.downloader import DataDownloaderFactory, frame
-from btfeeds.history.paging import Gone, Page
+from btfeeds.history.downloader import DataDownloaderFactory, canonical, frame, series_of, span_of
+from btfeeds.history.paging import Gone
 from btfeeds.history.progress import Progress, shown
-from btfeeds.history.ranges import subtract, union, whole
+from btfeeds.history.ranges import subtract, whole
+from btfeeds.history.relay import Had, Relay
 from btfeeds.history.reliability import Reliability
-from btfeeds.history.selection import Selection, assigned, turn
+from btfeeds.history.selection import Selection, assigned
 from btfeeds.history.stored import Source, StoredHistory
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
 
 AUTO = "auto"
-_PATIENCE = 3  # failures in a row without a page in between, then the only provider is not there
 
 
-@dataclass(frozen=True, slots=True)
-class Had:
-    """A page of bars, and who gave it."""
-
-    provider: str
-    page: Page
-
-
-class DataManager:
+class DataManager(Closing):
     """Bars of all providers, through one warehouse. May be used from several threads.
 
     `warehouse`: one that is open (it stays so), a folder, "" for BTFEEDS_WAREHOUSE (none where that is not set), or
@@ -88,19 +80,11 @@ class DataManager:
         if self._owned is not None:
             self._owned.close()
 
-    def __enter__(self) -> DataManager:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     # --- what there is to ask ----------------------------------------------------------------------------------------
 
     def history(self, provider: str) -> StoredHistory:
         """The bars of one provider, read from the warehouse first."""
-        name = venues.canonical(provider)
+        name = canonical(provider)
         with self._lock:
             if name not in self._histories:
                 source = self._create(name)
@@ -112,7 +96,7 @@ class DataManager:
     def candidates(self, provider: str, symbol: Symbol | str, timeframe: Timeframe | str) -> list[str]:
         """Who is asked, in this order: the one that is named, or those that "auto" stands for. Raises ConfigError."""
         if provider.strip().lower() != AUTO:
-            return [venues.canonical(provider)]
+            return [canonical(provider)]
         return self._selection.candidates(Symbol(symbol), Timeframe.parse(timeframe))
 
     def missing(
@@ -139,8 +123,9 @@ class DataManager:
     ) -> Iterator[Had]:
         """The closed bars that open in `span`, in ascending pages, wherever they are.
 
-        Raises the last provider's error when none can give them, and HistoryIncomplete at the end when single bars
-        could not be had.
+        What a provider has not got of a span it gives (single bars that cannot be bars, or some too old for it) the
+        next one is asked for, and comes behind the rest. Raises the last provider's error when none can give them, and
+        HistoryIncomplete at the end when some bars could not be had from anybody.
         """
         return self._walk(provider, Symbol(symbol), Timeframe.parse(timeframe), span, cancelled, read=True)
 
@@ -173,23 +158,17 @@ class DataManager:
         is in `.attrs["missing"]` instead of an error.
         """
         symbol, timeframe = Symbol(symbol), Timeframe.parse(timeframe)
-        span = TimeRange(to_ms(start), self._clock.now() if end is None else to_ms(end))
-        if not span:
-            raise ConfigError(
-                f"From {iso(span.start)} to {iso(span.end)} there is no time.",
-                "Nothing was asked of anybody.",
-                "The start must lie before the end; the end is not included.",
-            )
+        span = span_of(start, end, self._clock.now())
         bars: list[Bar] = []
-        origin: list[tuple[int, int, str]] = []
+        origin: list[tuple[TimeRange, str]] = []
         missing: list[TimeRange] = []
         at = span.start
         with shown(progress, f"{symbol} {timeframe}", timeframe.count_in(span) / 1_000) as report:
             try:
                 for had in self.pages(provider, symbol, timeframe, span):
                     bars += had.page.bars
-                    at = had.page.span.end
-                    _note(origin, had)
+                    at = max(at, had.page.span.end)
+                    origin.append((had.page.span, had.provider))
                     report((at - span.start) / (span.end - span.start))
             except HistoryIncomplete as error:
                 missing = [TimeRange(*one) for one in error.missing]
@@ -199,8 +178,8 @@ class DataManager:
                 missing = [TimeRange(at, span.end)]
                 if error.fatal or not partial:
                     raise
-        made = frame(bars, missing)
-        made.attrs["origin"] = tuple(origin)
+        made = frame(sorted(bars, key=lambda bar: bar.open_time), missing)
+        made.attrs["origin"] = _origin(origin)
         return made
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -218,81 +197,27 @@ class DataManager:
         self, provider: str, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone | None, *, read: bool
     ) -> Iterator[Had]:
         names = self.candidates(provider, symbol, timeframe)
-        lacking: list[HistoryIncomplete] = []
-        try:
-            # one provider knows best itself what to ask in one request
-            plan = [(whole(span, timeframe), "")] if len(names) == 1 else self._plan(names, symbol, timeframe, span)
-            for piece, owner in plan:
-                if owner and not read:
-                    continue
-                chosen = [owner] if owner else names
-                yield from self._asked(chosen, symbol, timeframe, piece, gone, lacking, read=read)
-        finally:
-            self._reliability.save()
-        if lacking:
-            spans = union(TimeRange(*span) for error in lacking for span in error.missing)
-            last = lacking[-1]
-            missing = tuple((one.start, one.end) for one in spans)
-            raise HistoryIncomplete(last.what, last.did, last.advice, missing=missing)
-
-    def _asked(
-        self,
-        names: list[str],
-        symbol: Symbol,
-        timeframe: Timeframe,
-        piece: TimeRange,
-        gone: Gone | None,
-        lacking: list[HistoryIncomplete],
-        *,
-        read: bool,
-    ) -> Iterator[Had]:
-        """A piece from the first of `names` that gives it; who fails is taken off the list when another is on it."""
 
         def over() -> bool:
             return self._closed or (gone is not None and gone())
 
-        at, failures, last = piece.start, 0, ""
-        while at < piece.end:
-            name, until = self._turn(names, timeframe, at, piece.end)
-            if last and last != name:
-                _changed(last, name, symbol, timeframe, at, "it has the bars from here on")
-            last = name
-            history = self.history(name)
-            ask = history.pages if read else history.fill
-            try:
-                for page in ask(symbol, timeframe, TimeRange(at, until), cancelled=over):
-                    at, failures = page.span.end, 0
-                    yield Had(name, page)
-                at = until
-            except HistoryIncomplete as error:  # the rest of it was had
-                lacking.append(error)
-                at = until
-            except BtfeedsError as error:
-                failures += 1
-                if over():
-                    raise
-                if len(names) > 1:
-                    names.remove(name)
-                    last, _ = self._turn(names, timeframe, at, piece.end)
-                    _changed(name, last, symbol, timeframe, at, error.line())
-                elif error.fatal or failures >= _PATIENCE:
-                    raise
-
-    def _turn(self, names: list[str], timeframe: Timeframe, at: int, end: int) -> tuple[str, int]:
-        if len(names) == 1:
-            return names[0], end
-        reaches = {name: self.history(name).reach(timeframe) for name in names}
-        return turn(names, {name: time for name, time in reaches.items() if time is not None}, at, end)
-
-
-def _changed(before: str, now: str, symbol: Symbol, timeframe: Timeframe, at: int, why: str) -> None:
-    monitor.publish(monitor.ProviderChanged(before, f"{symbol} {timeframe}", now, at, why))
+        relay = Relay(self.history, symbol, timeframe, over, read=read)
+        try:
+            # one provider knows best itself what to ask in one request
+            plan = [(whole(span, timeframe), "")] if len(names) == 1 else self._plan(names, symbol, timeframe, span)
+            for piece, owner in plan:
+                if read or not owner:
+                    yield from relay.pages([owner] if owner else names, piece)
+        finally:
+            self._reliability.save()
+        if lacking := relay.lacking():
+            raise lacking
 
 
 def series_venue(name: str) -> str:
-    """The venue under which bars lie in a warehouse: a name of the registry in whatever spelling, or any other."""
+    """The venue under which bars lie in a warehouse: by a provider's name in whatever spelling, or any other name."""
     try:
-        return venues.canonical(name)
+        return series_of(name)
     except ConfigError:
         return name.strip().lower()
 
@@ -307,11 +232,12 @@ def opened(warehouse: Warehouse | str | os.PathLike[str] | bool, clock: Clock) -
         yield made
 
 
-def _note(origin: list[tuple[int, int, str]], had: Had) -> None:
-    span = had.page.span
-    if not span:  # an answer that nothing has closed yet
-        return
-    if origin and origin[-1][1] == span.start and origin[-1][2] == had.provider:
-        origin[-1] = (origin[-1][0], span.end, had.provider)
-    else:
-        origin.append((span.start, span.end, had.provider))
+def _origin(had: list[tuple[TimeRange, str]]) -> tuple[tuple[int, int, str], ...]:
+    """Who gave which span, ascending; neighbours of one provider are joined. An empty answer gave nothing."""
+    runs: list[tuple[int, int, str]] = []
+    for span, name in sorted(had, key=lambda one: one[0].start):
+        if runs and runs[-1][1:] == (span.start, name):
+            runs[-1] = (runs[-1][0], span.end, name)
+        elif span:
+            runs.append((span.start, span.end, name))
+    return tuple(runs)

@@ -6,20 +6,19 @@ about and answered with nothing are the source's own; only when told to is it as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from btfeeds import inventory, venues
+from btfeeds import inventory
 from btfeeds.errors import BtfeedsError
 from btfeeds.fetching import Fetched, Wish, fetch
+from btfeeds.history.downloader import DataDownloaderFactory
 from btfeeds.history.ranges import union
 from btfeeds.manager import DataManager
 from btfeeds.market import Subscription, TimeRange, to_ms
-from btfeeds.warehouse import Finding, Warehouse, layout
+from btfeeds.warehouse import Damage, Warehouse, layout
 from btfeeds.warehouse.gapreport import Cause, GapReport
-from btfeeds.warehouse.shelf import QUARANTINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Mended:
     """What was wrong with a series, what was asked for again, and what its gaps are now."""
 
     series: Subscription
-    findings: tuple[Finding, ...]
+    damage: tuple[Damage, ...]
     missing: tuple[TimeRange, ...]  # before
     fetched: Fetched | None  # None: nothing was missing, or nobody can be asked
     left: tuple[TimeRange, ...]
@@ -45,8 +44,8 @@ class Mended:
         series, error = self.series, self.fetched.error if self.fetched else None
         return {
             "type": "mended", "venue": series.venue, "symbol": series.symbol, "timeframe": str(series.timeframe),
-            "findings": [{"kind": one.kind, "start": one.span.start, "end": one.span.end, "detail": one.detail}
-                         for one in self.findings],
+            "damage": [{"kind": one.kind, "start": one.span.start, "end": one.span.end, "detail": one.detail}
+                       for one in self.damage],
             "missing": spans(self.missing), "left": spans(self.left),
             "bars": self.fetched.bars if self.fetched else 0,
             "gaps": {cause.value: self.gaps.bars(cause) for cause in Cause},
@@ -67,8 +66,8 @@ def mend(
     Raises the errors of the warehouse; what the provider says is in the result.
     """
     before = inventory.extent(warehouse, series)  # a damaged file takes its bars with it
-    findings = tuple(warehouse.verify(series, repair=True))
-    known = [*([before] if before else []), *lost(warehouse.root).get(series, [])]
+    damage = tuple(warehouse.verify(series, repair=True))
+    known = [*([before] if before else []), *lost(warehouse.quarantined()).get(series, [])]
     if not known:
         return None
     span = TimeRange(min(one.start for one in known), max(one.end for one in known))
@@ -78,18 +77,17 @@ def mend(
                 warehouse.forget(series, gap.span)
     missing = tuple(warehouse.missing(series, span))
     fetched = None
-    if missing and series.venue in venues.names():
+    if missing and series.venue in DataDownloaderFactory.names():
         wish = Wish(series.venue, series.symbol, series.timeframe, span)
         fetched = _had(manager, warehouse, wish, report)
     left = tuple(warehouse.missing(series, span))
-    return Mended(series, findings, missing, fetched, left, inventory.gaps(warehouse, series, span))
+    return Mended(series, damage, missing, fetched, left, inventory.gaps(warehouse, series, span))
 
 
-def lost(root: Path) -> dict[Subscription, list[TimeRange]]:
-    """From when until when there were bars in files that lie in quarantine, as their notes say."""
+def lost(notes: Iterable[str]) -> dict[Subscription, list[TimeRange]]:
+    """From when until when there were bars in files that lie in quarantine, as the notes about them say."""
     found: dict[Subscription, list[TimeRange]] = {}
-    for note in sorted((root / QUARANTINE).glob("*.txt")):
-        lines = note.read_text(encoding="utf-8", errors="replace").splitlines()
+    for lines in map(str.splitlines, notes):
         bars = next((line.removeprefix("bars: ") for line in lines if line.startswith("bars: ")), "")
         first, dots, last = bars.partition(" .. ")
         try:

@@ -23,6 +23,8 @@ class Offer:
     delay_ms: ClassVar[int] = 0
     days_back: Mapping[Timeframe, int] = {}  # so many days before now there are bars; older ones are not asked for
 
+    bars_of: str = ""  # whose bars these are, where it is another's: they are kept as that venue's
+
     assets: tuple[str, ...] = ()  # of ASSETS
     adjusted: str = ""  # one of ADJUSTED, where it has equities
     has_volume: bool = True  # without it every volume is 0

@@ -17,7 +17,9 @@ def state_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
 
 @pytest.fixture(autouse=True)
 def budgets_of_its_own() -> None:
-    """Ports are used again: a server must not inherit how often another test has dialled its port."""
+    """Ports are used again: a server must not inherit how another test has fared at its port."""
+    from btfeeds.history import budget
     from btfeeds.live import hub
 
     hub._budgets.clear()
+    budget.forget()

@@ -12,8 +12,9 @@ import pytest
 from btfeeds import venues
 from btfeeds.errors import ConfigError, NetworkError, WarehouseUnwritable
 from btfeeds.fetching import Fetched, Wish, check_larger, fetch, interrupted
-from btfeeds.manager import DataManager
+from btfeeds.manager import DataManager, series_venue
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues.binance import Binance
 from btfeeds.warehouse import Warehouse
 from btfeeds.warehouse.gapreport import Cause
 from tests.history.venue import NOON, FakeVenue, M, Row
@@ -106,6 +107,29 @@ def test_whose_bars_they_are_is_told_under_auto(warehouse: Warehouse) -> None:
     result = run(FakeVenue(10), warehouse, wish(0, 10, provider="auto"))
     assert result.json()["origin"] == [{"start": NOON, "end": NOON + 10 * M, "provider": "binance"}]
     assert result.json()["provider"] == "auto"
+
+
+def test_the_bars_of_an_archive_are_its_venues(warehouse: Warehouse) -> None:
+    venue, archive = FakeVenue(60), Binance()  # its files are read elsewhere: here it answers as its venue does
+    archive.name, archive.bars_of = "binancearchive", "binance"
+    with DataManager(warehouse, clock=venue.clock, create=lambda _: venue.downloader(archive)) as asked:
+        result = fetch(asked, warehouse, wish(0, 30, FIVE, provider="binancearchive"))
+    assert (result.bars, result.larger, result.origin) == (30, {"5m": 6}, [(span(0, 30), "binance")])
+    assert result.gaps is not None and result.gaps.present == 30
+    assert [str(one.subscription) for one in warehouse.series()] == ["binance BTC/USDT 1m", "binance BTC/USDT 5m"]
+    minutes = Subscription("binance", BTC, MINUTE)
+    assert [one.provider for _, one in warehouse.origin(minutes, span(0, 30))] == ["binancearchive"]
+    venue.requests.clear()
+    assert run(venue, warehouse, wish(0, 60)).bars == 30  # from the venue itself, behind it
+    assert [int(request["startTime"]) for request in venue.requests] == [NOON + 30 * M]
+    assert [one.provider for _, one in warehouse.origin(minutes, span(0, 60))] == ["binancearchive", "binance"]
+    assert series_venue("data.binance.vision") == "binance"
+
+
+def test_larger_bars_are_made_of_what_is_there_under_auto_too(warehouse: Warehouse) -> None:
+    venue = FakeVenue(30)
+    run(venue, warehouse, wish(0, 30))
+    assert run(venue, warehouse, wish(0, 30, FIVE, provider="auto")).larger == {"5m": 6}
 
 
 def test_a_warehouse_that_cannot_be_written_ends_it(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,23 @@ def test_a_series_is_looked_at_in_pieces(warehouse: Warehouse, monkeypatch: pyte
     assert (gap.bars, gap.cause) == (1, Cause.SOURCE)  # Kraken has a row for every minute
 
 
+def test_what_is_strange_at_the_edge_of_a_piece_is_found(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "_PIECE", 50)
+    one = series("kraken", "BTC/USD")
+    prices = [100.0 + (0.0, 0.1, 0.05, -0.05)[minute % 4] for minute in range(205)]
+    prices[50] = 1_000.0  # the first of its piece: only the bar before shows it
+    prices[99] = 10.0  # the last of its piece: that the way back is none is to be seen in the next
+    prices[144:157] = [100.0] * 13  # stuck over an edge, with six of them before it
+    prices[202] = 1_000.0  # in a piece of five, where nothing is ordinary by itself
+    bars = [Bar(NOON + minute * M, *[price] * 4, 1.0) for minute, price in enumerate(prices)]
+    span = TimeRange(NOON, NOON + 205 * M)
+    warehouse.add(one, bars, provider="kraken", span=span)
+    report = inventory.validated(warehouse, one, span)
+    said = {one.rule: [(time - NOON) // M for time in one.examples] for one in report.findings}
+    assert said == {"outlier": [50, 99, 202], "stuck": [144, 145, 146, 147, 148]}
+    assert (report.rows, report.count("stuck"), report.first, report.last) == (205, 13, NOON, NOON + 204 * M)
+
+
 def test_an_empty_series_is_empty(warehouse: Warehouse) -> None:
     one = series("kraken", "BTC/USD")
     assert inventory.extent(warehouse, one) is None

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pandas as pd
 import pytest
 
 from btfeeds import monitor, venues
-from btfeeds.errors import Banned, ConfigError, HistoryIncomplete, VenueError
+from btfeeds.errors import Banned, ConfigError, HistoryIncomplete, VenueError, WarehouseUnwritable
 from btfeeds.manager import DataManager
 from btfeeds.market import TimeRange
 from btfeeds.warehouse import Warehouse
@@ -199,15 +200,65 @@ def test_a_partial_answer_names_what_is_missing(world: World) -> None:
 
 
 def test_single_bars_that_cannot_be_had_are_named_at_the_end(world: World) -> None:
-    def spoilt(params: dict[str, str], rows: list[Row]) -> list[Row]:
-        return [[*row[:2], "1", *row[3:]] if row[0] == NOON + 3 * M else row for row in rows]
-
-    world.venue("binance", change=spoilt)
+    world.venue("binance", change=spoilt_at(3))
     with world.manager() as manager:
         with pytest.raises(HistoryIncomplete) as told:
             list(manager.fill("binance", BTC, "1m", span(0, 2_500)))
         assert told.value.missing == ((NOON + 3 * M, NOON + 4 * M),)
         assert manager.missing("binance", BTC, "1m", span(0, 2_500)) == [span(3, 4)]
+
+
+def spoilt_at(*minutes: int) -> Change:
+    """Bars whose high is below their low."""
+    bad = {NOON + minute * M for minute in minutes}
+    return lambda params, rows: [[*row[:2], "1", *row[3:]] if row[0] in bad else row for row in rows]
+
+
+def test_a_bar_that_one_cannot_give_is_had_from_the_next_and_that_is_told(world: World) -> None:
+    world.venue("binance", change=spoilt_at(3))
+    world.venue("binanceus")
+    with world.manager() as manager:
+        frame = manager.download(BTC, "1m", NOON, NOON + 1_500 * M)
+        assert manager.missing("auto", BTC, "1m", span(0, 1_500)) == []
+    assert (len(frame), frame.index.is_monotonic_increasing) == (1_500, True)
+    at = [NOON, NOON + 3 * M, NOON + 4 * M, NOON + 1_500 * M]
+    names = ["binance", "binanceus", "binance"]
+    assert frame.attrs == {"origin": tuple(zip(at, at[1:], names, strict=False))}
+    assert world.asked("binanceus") == [3]
+    assert [(one.venue, one.to, one.start) for one in world.changes] == [("binance", "binanceus", NOON + 3 * M)]
+    assert [(str(one.subscription), one.rows) for one in world.warehouse.series()] == [
+        ("binance BTC/USDT 1m", 1_499), ("binanceus BTC/USDT 1m", 1)
+    ]  # fmt: skip
+
+
+def test_a_bar_that_nobody_can_give_is_named(world: World) -> None:
+    world.venue("binance", change=spoilt_at(3, 7))
+    world.venue("binanceus", change=spoilt_at(7))
+    with world.manager() as manager:
+        with pytest.raises(HistoryIncomplete) as told:
+            list(manager.fill("auto", BTC, "1m", span(0, 20)))
+        assert told.value.missing == ((NOON + 7 * M, NOON + 8 * M),)
+        assert manager.missing("auto", BTC, "1m", span(0, 20)) == [span(7, 8)]
+
+
+def test_a_bar_stays_missing_when_the_next_does_not_answer(world: World) -> None:
+    world.venue("binance", change=spoilt_at(3))
+    world.venue("binanceus", change=down_from(0))
+    with world.manager() as manager:
+        frame = manager.download(BTC, "1m", NOON, NOON + 20 * M, partial=True)
+    assert (len(frame), frame.attrs["missing"]) == (19, ((NOON + 3 * M, NOON + 4 * M),))
+
+
+def test_a_disk_that_is_full_is_no_reason_to_ask_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise WarehouseUnwritable("The disk is full.")
+
+    world.venue("binance")
+    other = world.venue("binanceus")
+    monkeypatch.setattr(world.warehouse, "add", full)
+    with world.manager() as manager, pytest.raises(WarehouseUnwritable):
+        list(manager.fill("auto", BTC, "1m", span(0, 20)))
+    assert (other.requests, world.changes) == ([], [])
 
 
 def test_without_a_warehouse_bars_are_had_all_the_same(world: World) -> None:
@@ -225,6 +276,26 @@ def test_larger_bars_of_minutes_on_disk_ask_nobody(world: World) -> None:
         frame = manager.download(BTC, "1h", NOON, NOON + 240 * M)
     assert (len(frame), venue.requests) == (4, [])
     assert frame["volume"].tolist() == [90.0, 90.0, 90.0, 90.0]  # 60 minutes of 1.5
+
+
+def test_interactive_brokers_is_asked_when_it_is_named_or_a_rule_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("ib_async")
+    from tests.history.test_ibkr import MORNING, made, recorded
+
+    ib, downloader, clock = made(recorded())
+    with Warehouse(tmp_path / "bars") as warehouse:
+        start, end = MORNING - 9 * 3_600_000, MORNING + 15 * 3_600_000
+        with DataManager(warehouse, rules="AAPL=ib", clock=clock, create=lambda _: downloader) as manager:
+            assert manager.candidates("auto", "AAPL", "1m") == ["ibkr"]
+            first = manager.download("AAPL", "1m", start, end, provider="Interactive Brokers")
+            again = manager.download("AAPL", "1m", start, end)  # by the rule
+        assert (len(first), len(ib.asked)) == (405, 1)
+        pd.testing.assert_frame_equal(first, again)
+        assert first.attrs["origin"] == ((start, end, "ibkr"),)
+        [one] = warehouse.series()
+        assert str(one.subscription) == "ibkr AAPL 1m"
+        [(_, origin), *_] = warehouse.origin(one.subscription, TimeRange(start, end))
+        assert (origin.provider, origin.adjusted) == ("ibkr", True)
 
 
 def test_no_time_is_refused(world: World) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from btfeeds.errors import ConfigError
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.market import TICK, Bar, Subscription, Symbol, Timeframe, TimeRange, iso, to_ms
 
 NOON = 1_709_294_400_000  # 2024-03-01T12:00Z, a Friday
 TIMES = st.integers(0, 4_000_000_000_000)
@@ -132,6 +133,16 @@ def test_the_opens_of_a_range_begin_inside_it() -> None:
 )
 def test_a_timeframe_knows_what_it_can_be_made_of(larger: str, smaller: str, holds: bool) -> None:
     assert Timeframe.parse(larger).holds(Timeframe.parse(smaller)) is holds
+
+
+def test_a_tick_opens_and_closes_in_one_instant_and_is_a_part_of_every_bar() -> None:
+    assert [TICK.floor(17), TICK.close(17), TICK.back(17, 3), TICK.ceil(17)] == [17] * 4
+    assert str(TICK) == "tick" and Timeframe.parse(TICK) is TICK
+    assert all(Timeframe.parse(larger).holds(TICK) for larger in ("1s", "7m", "1d", "1w", "1M"))
+    assert not TICK.holds(TICK) and not TICK.holds(Timeframe.parse("1s"))
+    assert TICK not in {Timeframe.parse("1s")} and pickle.loads(pickle.dumps(TICK)) == TICK
+    with pytest.raises(ConfigError):
+        Timeframe.parse("tick")
 
 
 def test_a_symbol_has_parts() -> None:

@@ -71,10 +71,10 @@ def test_a_damaged_file_is_set_aside_and_its_bars_are_had_again(warehouse: Wareh
     with manager(venue, warehouse) as asked:
         mended = mend(asked, warehouse, SERIES)
     assert mended is not None
-    assert [finding.kind for finding in mended.findings] == ["file_damaged"]
+    assert [one.kind for one in mended.damage] == ["file_damaged"]
     assert (mended.missing, mended.whole) == ((whole,), True)
     assert warehouse.bars(SERIES, whole) == before
-    assert lost(warehouse.root) == {SERIES: [whole]}
+    assert lost(warehouse.quarantined()) == {SERIES: [whole]}
 
 
 def test_what_was_set_aside_before_is_had_again_too(warehouse: Warehouse) -> None:
@@ -128,8 +128,5 @@ def test_a_series_of_nobodys_is_checked_and_left(warehouse: Warehouse) -> None:
     assert (mended.fetched, mended.left) == (None, (span(2, 5),))
 
 
-def test_notes_that_are_not_ours_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "quarantine").mkdir()
-    (tmp_path / "quarantine" / "a.txt").write_text("", encoding="utf-8")
-    (tmp_path / "quarantine" / "b.txt").write_text("a\nb\nbars: x .. y\n", encoding="utf-8")
-    assert lost(tmp_path) == {}
+def test_notes_that_are_not_ours_are_passed_over() -> None:
+    assert lost(["", "a\nb\nbars: x .. y\n"]) == {}

@@ -37,6 +37,11 @@ def test_how_far_back_a_timeframe_goes_is_said_of_those_there_are(provider: Prov
     assert 0 <= provider.delay_ms <= 86_400_000
 
 
+def test_an_archive_says_whose_bars_it_has() -> None:
+    others = {provider.name: provider.bars_of for provider in ALL if provider.bars_of}
+    assert others == {"binancearchive": "binance", "binancearchiveusdm": "binanceusdm"}
+
+
 def test_what_nobody_says_is_empty() -> None:
     assert (Offer().assets, Offer().adjusted, Offer().depth, Offer().free, Offer().docs) == ((), "", "", "", "")
     assert Offer().has_volume and not Offer().needs_key

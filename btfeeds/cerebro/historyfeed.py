@@ -100,7 +100,7 @@ class HistoryFeed(WantedBars):
         self._span = (span.start, span.end)
         if self.p.missing == "download":
             with DataManager(warehouse, clock=self._feed_clock) as manager:
-                frame = manager.download(self._symbol, self._base, span.start, span.end, provider=venue)
+                frame = manager.download(self._symbol, self._base, span.start, span.end, provider=self.p.venue)
         else:
             self._complete(warehouse, series, span)
             frame = warehouse.read(venue, self._symbol, self._base, span.start, span.end)

@@ -87,7 +87,7 @@ def _configure() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     handler.addFilter(settings.Redact())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    settings.check(venues.names())
+    settings.check([*venues.names(), "ibkr"])
     logging.getLogger("btfeeds").setLevel(settings.log_level())
 
 

@@ -113,7 +113,7 @@ def repair(venue: str, symbol: str, timeframe: str, again: bool, folder: str, as
     with Warehouse(folder) as warehouse, DataManager(warehouse) as manager:
         wanted = [one.subscription for one in series.chosen(warehouse, venue, symbol, timeframe)]
         if not (venue or symbol or timeframe):
-            wanted = list(dict.fromkeys([*wanted, *lost(warehouse.root)]))
+            wanted = list(dict.fromkeys([*wanted, *lost(warehouse.quarantined())]))
         for one in wanted:
             if result := mend(manager, warehouse, one, again=again):
                 results.append(result)
@@ -129,8 +129,8 @@ def _told(result: Mended, as_json: bool) -> None:
         return
     got = f", {result.fetched.bars:,} bars fetched" if result.fetched and result.fetched.pages else ""
     click.echo(f"{result.series}: " + ("whole" if result.whole else "NOT WHOLE") + got)
-    for finding in result.findings:
-        click.echo(f"  {finding.kind}: {finding.detail}")
+    for one in result.damage:
+        click.echo(f"  {one.kind}: {one.detail}")
     for span in result.left[:10]:
         click.echo(f"  still missing: {span}")
     if result.fetched and result.fetched.error:

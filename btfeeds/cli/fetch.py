@@ -47,9 +47,9 @@ def command(
     """
     from btfeeds.clock import SystemClock
     from btfeeds.fetching import Wish, check_larger, interrupted
+    from btfeeds.history.downloader import canonical
     from btfeeds.manager import AUTO, DataManager
     from btfeeds.market import Symbol, Timeframe
-    from btfeeds.venues import canonical
     from btfeeds.warehouse import Warehouse
 
     name = AUTO if provider.strip().lower() == AUTO else canonical(provider)
@@ -57,6 +57,9 @@ def command(
     more = tuple(Timeframe.parse(text) for text in larger.split(",") if text.strip())
     check_larger(frame, more)
     wanted = list(dict.fromkeys(Symbol(symbol) for symbol in symbols.split(",")))
+    if sim and name == AUTO:
+        advice = "Name the venue that it plays."
+        raise ConfigError("A simulator is one venue, `auto` several.", "Nothing was started.", advice)
     rest_url, clock = _simulated(sim)
     with ExitStack() as stack:
         kept = stack.enter_context(Warehouse(warehouse, clock=clock or SystemClock()))
@@ -172,7 +175,9 @@ def _lines(result: Fetched) -> Iterator[str]:
     from btfeeds.warehouse.gapreport import Cause
 
     rate = f", {result.bars / result.seconds:,.0f} bars/s" if result.bars and result.seconds else ""
-    got = f"{result.bars:,} bars in {result.pages:,} pages{rate}" if result.pages else "everything was there"
+    got = "nothing came" if result.missing else "everything was there"
+    if result.pages:
+        got = f"{result.bars:,} bars in {result.pages:,} pages{rate}"
     yield f"{result.wish}: {got}"
     if result.wish.provider == "auto":
         for piece, name in result.origin:

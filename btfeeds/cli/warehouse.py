@@ -66,7 +66,6 @@ def stats(folder: str, as_json: bool) -> None:
     from btfeeds.clock import SystemClock
     from btfeeds.history.reliability import Reliability
     from btfeeds.warehouse import Warehouse
-    from btfeeds.warehouse.shelf import QUARANTINE
 
     venues: dict[str, dict[str, int]] = {}
     with Warehouse(folder) as warehouse:
@@ -75,14 +74,14 @@ def stats(folder: str, as_json: bool) -> None:
             for name, more in (("series", 1), ("bars", one.rows), ("bytes", one.bytes)):
                 total[name] += more
         letters = len(warehouse.dead_letters(limit=10_000))
-        root = warehouse.root
+        root, quarantined = warehouse.root, len(warehouse.quarantined())
     standings = Reliability(SystemClock()).standings()
     facts = {
         "root": str(root),
         "venues": venues,
         "catalogue_bytes": sum(path.stat().st_size for path in root.glob("catalogue.sqlite*")),
         "dead_letters": letters,
-        "quarantined": len(list((root / QUARANTINE).glob("*.txt"))),
+        "quarantined": quarantined,
         "providers": {
             name: {"asked": known.asked, "failed": known.failed, "success": round(known.success, 3),
                    "ms": round(known.ms)}

@@ -3,13 +3,13 @@
 What counts is whether the host answers at all. "Unknown symbol" and "too many requests" are answers; no connection, a
 timeout and a 5xx are none.
 
-               failed                     answered    go (a request leaves)
-    CLOSED     OPEN at the LIMITth in     CLOSED      CLOSED
+               failed                   answered   given up         go (a request leaves)
+    CLOSED     OPEN at the LIMITth in   CLOSED     CLOSED           CLOSED
                a row, else CLOSED
-    OPEN       OPEN                       CLOSED      HALF_OPEN, when the pause is over
-    HALF_OPEN  OPEN, a longer pause       CLOSED      nobody leaves: one request tries the host
+    OPEN       OPEN                     CLOSED     OPEN             HALF_OPEN, when the pause is over
+    HALF_OPEN  OPEN, a longer pause     CLOSED     OPEN, no pause   nobody leaves: one request tries the host
 
-In OPEN, what failed or was answered left before the circuit opened.
+In OPEN, what ends left before the circuit opened. Whoever gives up has learnt nothing of the host.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Breaker:
         return max(0, self._until - now) if self.state is State.OPEN else 0
 
     def go(self, now: int) -> None:
-        """A request leaves; `failed` or `answered` has to follow. Only after `rest` said 0, and not in HALF_OPEN."""
+        """A request leaves, and its end has to be told. Only after `rest` said 0, and not in HALF_OPEN."""
         assert not self.rest(now) and self.state is not State.HALF_OPEN
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN
@@ -59,6 +59,11 @@ class Breaker:
         self._until = now + PAUSES_MS[min(self._openings, len(PAUSES_MS) - 1)]
         self._openings += 1
         return True
+
+    def given_up(self, now: int) -> None:
+        """Who asked did not wait for the end: another one may try the host."""
+        if self.state is State.HALF_OPEN:
+            self.state, self._until = State.OPEN, now
 
     def answered(self) -> bool:
         """The host did answer, whatever it said. Returns whether that closed the circuit."""

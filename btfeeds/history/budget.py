@@ -1,8 +1,8 @@
 """Whose turn it is at a host: its budget, its deadlines and whether it answers at all, for all threads of a client.
 
-On the machine's own clock the budget and the deadlines are shared with the other processes of the machine; simulated
-time is each process's own. A budget is the address's, or the key's where there is one: a venue that gives keys counts
-by them.
+On the machine's own clock the budget and the deadlines are shared with the other processes of the machine, and whether
+a host answers with the other clients of this one; simulated time is each client's own. A budget is the address's, or
+the key's where there is one: a venue that gives keys counts by them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from btfeeds import bans, monitor
@@ -26,14 +27,48 @@ _LONGEST_WAIT_MS = 60_000  # what is further away is told instead of waited for
 _PROBE_MS = 50  # of the wall: how soon a request that waits for another's fate looks again
 
 
+def _never() -> bool:
+    return False
+
+
+class Circuit:
+    """The circuit of one host, for whoever enters it: one at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards _breaker
+        self._breaker = Breaker()
+
+    def __enter__(self) -> Breaker:
+        self._lock.acquire()
+        return self._breaker
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+_registry = threading.Lock()  # guards every dict of circuits
+_circuits: dict[str, Circuit] = {}  # of this process, on the machine's clock, by host
+
+
+def forget() -> None:
+    """This process knows nothing of any host: after a fork, what is under way there is not under way here."""
+    global _registry
+    _registry = threading.Lock()
+    _circuits.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
+
+
 class Budgets:
     """The pacers and circuits of one client. Thread-safe; may block on the disk for up to two seconds."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # guards everything below
+        self._circuits = _circuits if isinstance(clock, SystemClock) else {}
+        self._lock = threading.Lock()  # guards everything below; a circuit's own is taken in it
         self._pacers: dict[str, Pacer] = {}
-        self._breakers: dict[str, Breaker] = {}
         self._ledger = Ledger() if isinstance(clock, SystemClock) else None
 
     def turn(self, provider: Provider, weight: int) -> int:
@@ -42,9 +77,8 @@ class Budgets:
         Raises Banned during a ban, RateLimited when the day's requests are spent and VenueUnavailable while the
         circuit is open: nothing is to be sent then, and waiting would take too long.
         """
-        with self._lock:
+        with self._lock, self._circuit(provider) as breaker:
             now = self._clock.monotonic()
-            breaker = self._breaker(provider)
             if rest := breaker.rest(now):
                 raise _open(provider, breaker.failures, rest)
             if breaker.state is State.HALF_OPEN:
@@ -77,8 +111,8 @@ class Budgets:
         bans.remember(host(provider), ms, self._clock)
 
     @contextlib.contextmanager
-    def asked(self, provider: Provider) -> Iterator[None]:
-        """Around the request whose turn it was: how it ends is counted."""
+    def asked(self, provider: Provider, gone: Callable[[], bool] = _never) -> Iterator[None]:
+        """Around the request whose turn it was: how it ends is counted, unless it was `gone()`: given up by us."""
         ended: BaseException | None = None
         try:
             yield
@@ -86,20 +120,24 @@ class Budgets:
             ended = error
             raise
         finally:
-            self._count(provider, ended)
+            if ended is not None and gone():
+                with self._circuit(provider) as breaker:
+                    breaker.given_up(self._clock.monotonic())
+            else:
+                self._count(provider, ended)
 
     def resting(self, provider: Provider) -> bool:
         """Whether the circuit is open, so that asking again soon is of no use."""
-        with self._lock:
-            return self._breaker(provider).state is State.OPEN
+        with self._circuit(provider) as breaker:
+            return breaker.state is State.OPEN
 
     def _count(self, provider: Provider, error: BaseException | None) -> None:
         answered = error is None or (
             isinstance(error, BtfeedsError) and not isinstance(error, NetworkError | VenueUnavailable)
         )
         happening: monitor.Happening | None = None
-        with self._lock:
-            now, breaker = self._clock.monotonic(), self._breaker(provider)
+        with self._circuit(provider) as breaker:
+            now = self._clock.monotonic()
             if answered:
                 if breaker.answered():
                     happening = monitor.CircuitClosed(provider.name, now - breaker.opened_at)
@@ -109,8 +147,9 @@ class Budgets:
         if happening:
             monitor.publish(happening)
 
-    def _breaker(self, provider: Provider) -> Breaker:
-        return self._breakers.setdefault(host(provider), Breaker())
+    def _circuit(self, provider: Provider) -> Circuit:
+        with _registry:
+            return self._circuits.setdefault(host(provider), Circuit())
 
     def _pacer(self, provider: Provider) -> Pacer:
         limits = provider.limits

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from btfeeds import settings, venues
 from btfeeds.clock import Clock, SystemClock
+from btfeeds.closing import Closing
 from btfeeds.errors import Banned, BtfeedsError, ConfigError, HistoryIncomplete
 from btfeeds.history.http import HttpClient
 from btfeeds.history.paging import BadBars, Gone, Page, Pager
@@ -49,7 +50,7 @@ class _Missing:
         )
 
 
-class Downloader:
+class Downloader(Closing):
     """Loads bars from one provider. May be used from several threads."""
 
     def __init__(self, provider: Provider, http: HttpClient | None = None, clock: Clock | None = None) -> None:
@@ -63,14 +64,6 @@ class Downloader:
         """Let go of the connections; downloads under way end with a NetworkError."""
         self._closed = True
         self._http.close()
-
-    def __enter__(self) -> Downloader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # --- what there is to ask ----------------------------------------------------------------------------------------
 
@@ -123,13 +116,7 @@ class Downloader:
         with the share that is done; None shows a bar for long downloads in a terminal, False shows none.
         """
         symbol, timeframe = Symbol(symbol), Timeframe.parse(timeframe)
-        span = TimeRange(to_ms(start), self._clock.now() if end is None else to_ms(end))
-        if not span:
-            raise ConfigError(
-                f"From {iso(span.start)} to {iso(span.end)} there is no time.",
-                "Nothing was asked of the venue.",
-                "The start must lie before the end; the end is not included.",
-            )
+        span = span_of(start, end, self._clock.now())
         missing = _Missing()
         in_a_row = 0
 
@@ -155,12 +142,25 @@ class Downloader:
             raise missing.report(title)
         return frame(bars, missing.spans)
 
+
 class _Stopped(Exception):
     """A download gives up; what lies behind `at` was not asked for."""
 
     def __init__(self, at: int) -> None:
         super().__init__(at)
         self.at = at
+
+
+def span_of(start: Any, end: Any, now: int) -> TimeRange:
+    """From `start` to `end` (None: `now`), both in any way of saying when. Raises ConfigError where that is no time."""
+    span = TimeRange(to_ms(start), now if end is None else to_ms(end))
+    if not span:
+        raise ConfigError(
+            f"From {iso(span.start)} to {iso(span.end)} there is no time.",
+            "Nothing was asked of anybody.",
+            "The start must lie before the end; the end is not included.",
+        )
+    return span
 
 
 def frame(bars: list[Bar], missing: list[TimeRange] | None = None) -> pd.DataFrame:
@@ -182,13 +182,37 @@ def frame(bars: list[Bar], missing: list[TimeRange] | None = None) -> pd.DataFra
     return made
 
 
+_IBKR = ("ibkr", "ib", "interactive brokers")
+
+
+def canonical(provider: str) -> str:
+    """The name of whoever gives history, a venue or not. Raises ConfigError for an unknown one."""
+    return _IBKR[0] if provider.strip().lower() in _IBKR else venues.canonical(provider)
+
+
+def offered(provider: str) -> Provider:
+    """What is offered under that name, with the key of the settings. Raises ConfigError where a key is missing."""
+    name = canonical(provider)
+    if name == _IBKR[0]:
+        from btfeeds.history.ibkr import Ibkr
+
+        return Ibkr()
+    return venues.provider(name, key=settings.secret(name, "API_KEY"), secret=settings.secret(name, "API_SECRET"))
+
+
+def series_of(provider: str) -> str:
+    """The venue whose bars a provider gives, which is how they are kept: mostly its own. Raises ConfigError."""
+    name = canonical(provider)
+    return name if name == _IBKR[0] else venues.provider(name, key="not needed to know this").bars_of or name
+
+
 class DataDownloaderFactory:
     """Makes downloaders by the provider's name."""
 
     @staticmethod
     def names() -> list[str]:
         """The providers there are."""
-        return [*venues.names(), "ibkr"]
+        return [*venues.names(), _IBKR[0]]
 
     @staticmethod
     def create(
@@ -196,22 +220,27 @@ class DataDownloaderFactory:
     ) -> Downloader:
         """A downloader of `provider`; `rest_url` comes from the settings where it is not given.
 
-        "ibkr" has `host`, `port` and `client_id` instead: it is asked through TWS or IB Gateway.
+        "ibkr" is asked through TWS or IB Gateway: it has `host`, `port` and `client_id`, too, and of a `rest_url` its
+        host and port count.
         """
-        if provider.strip().lower() in ("ibkr", "ib", "interactive brokers"):
+        name = canonical(provider)
+        rest_url, _ = settings.hosts(name, rest_url=rest_url)
+        if name == _IBKR[0]:
             from btfeeds.history import ibkr  # here: it is a downloader, too
 
-            given: dict[str, Any] = {"rest_url": rest_url} if rest_url else {}
-            return ibkr.downloader(clock, timeout, **given, **unknown)
+            return ibkr.downloader(clock, timeout, **(_address(rest_url) | unknown))
         if unknown:
             raise ConfigError(
                 f"A downloader has no setting {', '.join(sorted(unknown))}.",
                 "Nothing was started.",
                 "The settings are: rest_url, clock, timeout.",
             )
-        name = venues.canonical(provider)
-        rest_url, _ = settings.hosts(name, rest_url=rest_url)
         clock = clock or SystemClock()
         key, secret = (settings.secret(name, kind) for kind in ("API_KEY", "API_SECRET"))
         made = venues.provider(name, rest_url=rest_url, key=key, secret=secret)
         return Downloader(made, HttpClient(clock, timeout), clock)
+
+
+def _address(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    return {name: value for name, value in (("host", parts.hostname), ("port", parts.port)) if value}

@@ -13,12 +13,14 @@ import logging
 import math
 import os
 import random
+import socket
 import ssl
 import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -45,6 +47,34 @@ def _never() -> bool:
     return False
 
 
+class _Sockets:
+    """The sockets of one client, by which whoever waits on one is woken: closing alone wakes nobody."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards everything below
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._shut = False
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        """What happens to a connection, as httpcore2 tells it (its extension "trace")."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            with self._lock:
+                self._open.add(facts["return_value"].get_extra_info("socket"))
+                if self._shut:  # it was connecting meanwhile
+                    self._wake()
+
+    def shut(self) -> None:
+        """From any thread: end every wait for an answer, now and from now on."""
+        with self._lock:
+            self._shut = True
+            self._wake()
+
+    def _wake(self) -> None:
+        for sock in self._open:
+            with contextlib.suppress(OSError):  # it is closed already
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # a TLS socket's own would pull the rug from its thread
+
+
 class HttpClient:
     """Connections and budgets, shared by threads. `timeout` in seconds of the wall, for each step and twice for all."""
 
@@ -64,12 +94,14 @@ class HttpClient:
         self._rng = rng or random.Random()
         self._lock = threading.Lock()  # guards _client
         self._client: httpx2.Client | None = None
+        self._sockets = _Sockets()
         self._budgets = Budgets(self._clock)
         self._closed = False
 
     def close(self) -> None:
         """Drop the connections; waits end at once with a NetworkError. From any thread, any number of times."""
         self._closed = True
+        self._sockets.shut()
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -88,7 +120,7 @@ class HttpClient:
         for backoff in (*_BACKOFF_MS, None):
             self._wait_for_turn(provider, request, gone)
             try:
-                with self._budgets.asked(provider):
+                with self._budgets.asked(provider, lambda: self._closed or gone()):
                     return self._once(provider, request)
             except BtfeedsError as error:
                 # a certificate does not get better within seconds, and asking during a ban prolongs it
@@ -169,7 +201,10 @@ class HttpClient:
         # `timeout` is for each piece; a venue that drips would otherwise keep us for ever
         deadline = time.monotonic() + 2 * self._timeout
         body = bytearray()
-        with client.stream(request.method, url, headers=dict(request.headers), follow_redirects=False) as answer:
+        traced = {"trace": self._sockets}
+        with client.stream(
+            request.method, url, headers=dict(request.headers), follow_redirects=False, extensions=traced
+        ) as answer:
             if answer.status_code == 407:
                 raise _proxy_refused()
             # unpacked here, where a small answer that unpacks to a huge one can be stopped in the middle

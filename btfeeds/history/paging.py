@@ -37,7 +37,8 @@ class Page(msgspec.Struct, frozen=True):
     """A piece of time that the venue has answered: its closed bars, ascending, and no others opened in it.
 
     `venue_time` is the venue's time at the answer (epoch ms), and `took` is when the answer was under way by our clock:
-    empty where the venue does not say its time, or somebody's cache answered. `stored`: it was on disk.
+    empty where the venue does not say its time, or somebody's cache answered. `stored`: it was on disk. `rejected` are
+    rows of the answer that cannot be bars, of times beside the span.
     """
 
     span: TimeRange
@@ -45,6 +46,7 @@ class Page(msgspec.Struct, frozen=True):
     venue_time: int = 0
     took: TimeRange = EMPTY
     stored: bool = False
+    rejected: tuple[Bar, ...] = ()
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class _Answer:
 
     span: TimeRange
     bars: dict[int, Bar]
-    bad: set[int]
+    bad: dict[int, Bar]
     last: bool  # behind it nothing is closed yet
     venue_time: int
     took: TimeRange
@@ -146,9 +148,13 @@ class Pager:
                 continue
             holes = [TimeRange(time, timeframe.close(time)) for time in answer.bad]
             bars = [answer.bars[time] for time in sorted(answer.bars)]
+            rejected = tuple(answer.bad.values())
             for piece in subtract([answer.span], holes):
                 inside = [bar for bar in bars if bar.open_time in piece]
-                yield Page(piece, inside, answer.venue_time, answer.took)
+                yield Page(piece, inside, answer.venue_time, answer.took, rejected=rejected)
+                rejected = ()
+            if rejected:
+                yield Page(TimeRange(start, start), [], answer.venue_time, answer.took, rejected=rejected)
             for hole in union(holes):
                 failed(hole, BadBars(f"{self.provider.title} has sent bars that cannot be bars."))
             if not answer.span and answer.took:
@@ -210,7 +216,7 @@ class Pager:
                     raise
                 break
             for time in [time for time in answer.bad if time in second.span and time not in second.bad]:
-                answer.bad.discard(time)
+                del answer.bad[time]
                 if time in second.bars:
                     answer.bars[time] = second.bars[time]
         return answer
@@ -219,16 +225,15 @@ class Pager:
         response, rows = self._rows(symbol, timeframe, span, gone)
         inside = [bar for bar in rows if bar.open_time in span]
         good: dict[int, Bar] = {}
-        bad: set[int] = set()
+        bad: dict[int, Bar] = {}
         for bar in inside:
             reason = bar.fault() or ("" if timeframe.aligned(bar.open_time) else "off_grid")
             if reason:
                 detail = f"history: {symbol} {timeframe} {bar}"
                 monitor.publish(monitor.FrameRejected(self.provider.name, reason, detail))
-                bad.add(timeframe.floor(bar.open_time))
+                bad[timeframe.floor(bar.open_time)] = bar
             else:
                 good[bar.open_time] = bar
-        bad -= good.keys()
         end = span.end
         # A full answer says nothing about what lies behind its last bar. Neither does a short one where every bar has a
         # row: the venue may give fewer than it was asked for.
@@ -245,7 +250,7 @@ class Pager:
         return _Answer(
             covered,
             {time: bar for time, bar in good.items() if time in covered},
-            {time for time in bad if time in covered},
+            {time: bar for time, bar in bad.items() if time in covered and time not in good},
             last=end_of_closed <= end,
             venue_time=venue_time,
             took=_took(response, date),

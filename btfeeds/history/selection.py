@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from btfeeds import settings, venues
+from btfeeds import settings
 from btfeeds.errors import BtfeedsError, ConfigError, UnsupportedTimeframe
+from btfeeds.history.downloader import DataDownloaderFactory, canonical, offered
 from btfeeds.history.kinds import Kind, classify
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.rules import parse, providers
@@ -27,7 +28,7 @@ class Selection:
 
     def __init__(self, reliability: Reliability, rules: str = "") -> None:
         self._reliability = reliability
-        self._rules = parse(settings.providers(rules), venues.canonical)
+        self._rules = parse(settings.providers(rules), canonical)
 
     def candidates(self, symbol: Symbol, timeframe: Timeframe) -> list[str]:
         """Who can be asked, best first, at least one. Raises ConfigError."""
@@ -55,16 +56,14 @@ class Selection:
         return able
 
     def _known(self, symbol: Symbol) -> list[str]:
-        known = set(venues.names())
+        known = set(DataDownloaderFactory.names())
         return [name for name in providers(symbol, self._rules) if name in known]
 
 
 def _able(name: str, symbol: Symbol, timeframe: Timeframe) -> tuple[Provider | None, str]:
     """The provider, or why it cannot be asked."""
     try:
-        made = venues.provider(
-            name, key=settings.secret(name, "API_KEY"), secret=settings.secret(name, "API_SECRET")
-        )
+        made = offered(name)
         made.native_symbol(symbol)
         _check_timeframe(made, symbol, timeframe)
     except BtfeedsError as error:

@@ -68,6 +68,7 @@ class StoredHistory:
         self._clock: Clock = clock or SystemClock()
         self._reliability = reliability
         self._outage = outage
+        self._venue = self.provider.bars_of or self.provider.name
         self._adjusted = self.provider.adjusted not in ("", "raw")
         self._derived = Derived(warehouse) if warehouse is not None else None
         # on a fast clock the wire is not faster: see live.stream
@@ -117,7 +118,7 @@ class StoredHistory:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _subscription(self, symbol: Symbol | str, timeframe: Timeframe | str) -> Subscription:
-        return Subscription(self.provider.name, Symbol(symbol), Timeframe.parse(timeframe))
+        return Subscription(self._venue, Symbol(symbol), Timeframe.parse(timeframe))
 
     def _walk(self, wanted: Subscription, span: TimeRange, gone: Gone | None, *, read: bool) -> Iterator[Page]:
         span = whole(span, wanted.timeframe)
@@ -213,10 +214,10 @@ class StoredHistory:
             return
         span = certain(page, wanted.timeframe, self._lag_ms, self._clock.now())
         bars = [bar for bar in page.bars if bar.open_time in span]
-        if not span:
+        if not span and not page.rejected:
             return
         try:
-            self._add(self._warehouse, wanted, bars, span)
+            self._add(self._warehouse, wanted, [*bars, *page.rejected], span)
         except WarehouseError as problem:
             self._without(problem)
 

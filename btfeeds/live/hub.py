@@ -23,7 +23,7 @@ from btfeeds.live.effects import Data, Doubt
 from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.shard import Shard, host_of
 from btfeeds.live.skew import Skew
-from btfeeds.live.tap import Tap
+from btfeeds.live.tap import Ear
 from btfeeds.live.worker import Worker
 from btfeeds.venues.base import BarRevised, BarUpdate, TradesSeen, TradeUpdate, Venue
 
@@ -49,7 +49,7 @@ class Hub:
         # Guards _taps, _shards and closed. Who holds it may take a shard's lock, and never the other way round.
         self._lock = threading.RLock()
         self.closed = False  # the last tap has gone: this hub takes no other
-        self._taps: dict[str, tuple[Tap, ...]] = {}  # replaced, never changed: read without the lock
+        self._taps: dict[str, tuple[Ear, ...]] = {}  # replaced, never changed: read without the lock
         self._shards: list[Shard] = []
         self._numbers = itertools.count(1)
 
@@ -57,10 +57,10 @@ class Hub:
         """The venue's clock, as well as we know it (epoch ms)."""
         return self.clock.now() + self.skew.value
 
-    def taps(self, channel: str) -> tuple[Tap, ...]:
+    def taps(self, channel: str) -> tuple[Ear, ...]:
         return self._taps.get(channel, ())
 
-    def attach(self, tap: Tap) -> bool:
+    def attach(self, tap: Ear) -> bool:
         """Bring a stream's bars to it. Never blocks. False: this hub has just closed, another one is needed."""
         with self._lock:
             if self.closed:
@@ -77,7 +77,7 @@ class Hub:
                 tap.up(self.now())
             return True
 
-    def detach(self, tap: Tap) -> None:
+    def detach(self, tap: Ear) -> None:
         """Forget a stream; the last one of a channel ends the subscription, the last of all ends the sockets."""
         with self._lock:
             rest = tuple(other for other in self.taps(tap.channel) if other is not tap)

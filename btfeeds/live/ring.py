@@ -33,6 +33,11 @@ class Down:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """A frame could not be read: it may have been the last word about a bar."""
+
+
+@dataclass(frozen=True, slots=True)
 class Revised:
     """The venue corrects a closed bar."""
 
@@ -73,7 +78,7 @@ class Failure:
     error: BtfeedsError
 
 
-Entry = Bar | Up | Down | Revised | Quiet | Refusal | Answer | Failure
+Entry = Bar | Up | Down | Doubted | Revised | Quiet | Refusal | Answer | Failure
 
 
 class Ring:
@@ -109,7 +114,7 @@ class Ring:
             self.overflows += 1
             return False
 
-    def put(self, entry: Up | Down | Revised | Quiet | Refusal | Answer | Failure) -> None:
+    def put(self, entry: Up | Down | Doubted | Revised | Quiet | Refusal | Answer | Failure) -> None:
         """Add anything but a bar."""
         with self._lock:
             entries = self._entries
@@ -120,6 +125,8 @@ class Ring:
                     entries.pop()  # came up and broke again, and nothing arrived in between
                     return
             last = entries[-1] if entries else None
+            if type(entry) is Doubted and type(last) is Doubted:
+                return
             if type(entry) is Quiet and type(last) is Quiet and last.span.end == entry.span.start:
                 entries[-1] = Quiet(TimeRange(last.span.start, entry.span.end))  # a quiet night is one entry
                 return

@@ -140,10 +140,11 @@ class Splice:
         elif bar.open_time in self._held:
             self._held[bar.open_time] = Delivery(bar, "live")
 
-    def quiet(self, span: TimeRange) -> None:
+    def quiet(self, span: TimeRange, now: int) -> None:
         """The stream proves that nobody traded in `span` but what it has sent."""
         self._quiet = TimeRange(self._quiet.start if self._quiet.end == span.start else span.start, span.end)
         self.silence.spoke()
+        self._admit_lateness(now)
         self._step_over_quiet()
 
     def answered(self, ask: Ask, span: TimeRange, bars: Sequence[Bar], now: int, *, done: bool) -> None:
@@ -317,8 +318,7 @@ class Splice:
         self._any = True
         self._memory.add(bar)
         self.due = self.timeframe.close(bar.open_time)
-        if self.until is not None:
-            self._check_until()
+        self._check_until()
 
     def _check_until(self) -> None:
         if self.until is not None and self.due is not None and self.due >= self.until:

@@ -20,11 +20,11 @@ from btfeeds.history.downloader import Downloader
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, hub_for, policy_for
 from btfeeds.live.items import Delivery, Notice, Remedy, SplicePolicy, Summary
-from btfeeds.live.ring import Answer, Down, Failure, Quiet, Refusal, Revised, Ring, Up
+from btfeeds.live.ring import Answer, Doubted, Down, Entry, Failure, Quiet, Refusal, Revised, Ring, Up
 from btfeeds.live.settling import Settling
 from btfeeds.live.splice import Splice
 from btfeeds.live.status import Status
-from btfeeds.live.tap import Tap
+from btfeeds.live.tap import Ear, Tap
 from btfeeds.market import Bar, Subscription, Timeframe
 from btfeeds.venues import reading
 from btfeeds.venues.base import ClosingRule, Provider, Venue
@@ -126,7 +126,7 @@ class Stream:
             hub = self._hub_of_this_process()
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
-        self._finalizer = weakref.finalize(self, _detach, hub, tap, self._pid)
+        self._finalizer = weakref.finalize(self, detach, hub, tap, self._pid)
         now = self.now()
         self._splice.begin(now)
         self._think(now)
@@ -227,13 +227,7 @@ class Stream:
 
     def _in_a_child(self) -> Delivery | Notice | None:
         """After a fork: the threads that bring bars stayed in the parent, and the ring's lock may be held for ever."""
-        self._splice.refuse(
-            FeedStopped(
-                f"{self.subscription}: this process was forked from the one that runs the feed.",
-                "The feed was stopped here, because nothing would ever come; in the parent it goes on.",
-                'Make feeds in the process that runs them, or start processes with the method "spawn".',
-            )
-        )
+        self._splice.refuse(forked(self.subscription))
         return self._splice.take()
 
     def _hub_of_this_process(self) -> Hub:
@@ -242,7 +236,7 @@ class Stream:
             self.venue, self.clock, policy, lambda: Backfill(self._downloader()), self._ca_file
         )
 
-    def _absorb(self, entry: Bar | Up | Down | Revised | Quiet | Refusal | Answer | Failure) -> None:
+    def _absorb(self, entry: Entry) -> None:
         splice = self._splice
         if type(entry) is Bar:
             if not self._settling.hold(entry, self.clock.monotonic()):
@@ -263,12 +257,14 @@ class Stream:
             splice.broken(entry.reason)
         elif isinstance(entry, Failure):
             splice.refused(entry.ask, entry.error, self.now())
+        elif isinstance(entry, Doubted):
+            self._settling.broken()
         elif isinstance(entry, Revised):
             if not self._settling.revise(entry.bar):
                 splice.revised(entry.bar)
         elif isinstance(entry, Quiet):
             if splice.omits_empty:  # elsewhere history has a row for it
-                splice.quiet(entry.span)
+                splice.quiet(entry.span, self.now())
         elif isinstance(entry, Refusal):
             splice.refuse(entry.error)
 
@@ -323,7 +319,16 @@ def has_history(venue: Provider, subscription: Subscription) -> bool:
         return True  # which is said when it is subscribed
 
 
-def _detach(hub: Hub, tap: Tap, pid: int) -> None:
+def forked(subscription: Subscription) -> FeedStopped:
+    """Why a feed ends in a child process."""
+    return FeedStopped(
+        f"{subscription}: this process was forked from the one that runs the feed.",
+        "The feed was stopped here, because nothing would ever come; in the parent it goes on.",
+        'Make feeds in the process that runs them, or start processes with the method "spawn".',
+    )
+
+
+def detach(hub: Hub, tap: Ear, pid: int) -> None:
     """Let go of the hub; a child after a fork leaves its parent's alone."""
     if os.getpid() == pid:
         hub.detach(tap)

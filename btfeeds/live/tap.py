@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from btfeeds import monitor
 from btfeeds.errors import BtfeedsError
 from btfeeds.live.aggregate import Told, TradeBars
-from btfeeds.live.ring import Down, Refusal, Revised, Ring, Up
+from btfeeds.live.ring import Doubted, Down, Refusal, Revised, Ring, Up
 from btfeeds.live.rollover import RollOver
 from btfeeds.market import Bar, Subscription
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
 
 _CLOCKS_DIFFER_MS = 2_000  # so far may be wrong what we take for the time of a venue whose frames do not tell it
 _EARLY_MS = 1_000  # so long before a bar begins a frame may tell of it: a venue's own clocks differ, too
+
+
+class Ear(Protocol):
+    """What a hub tells of a channel: to a Tap, or to what takes its trades as they are (live.ticks)."""
+
+    channel: str
+
+    def bar(self, venue: str, event: BarUpdate, now: int = 0) -> None:
+        """A bar as the venue sees it."""
+
+    def put(self, venue: str, bar: Bar) -> None:
+        """The venue's later word about a closed bar."""
+
+    def trades(self, venue: str, event: TradeUpdate) -> None:
+        """Trades."""
+
+    def trades_seen(self, venue: str, last_id: int, time: int) -> None:
+        """Which trade was the venue's last."""
+
+    def up(self, time: int) -> None:
+        """The channel is confirmed."""
+
+    def down(self, reason: str) -> None:
+        """It is gone."""
+
+    def doubt(self) -> None:
+        """A frame may be lost."""
+
+    def seam(self) -> None:
+        """Another socket goes on."""
+
+    def refused(self, error: BtfeedsError) -> None:
+        """It cannot be had."""
 
 
 class Tap:
@@ -29,6 +63,7 @@ class Tap:
         rule = venue.closing_rule(subscription)
         from_trades, counted = rule is ClosingRule.FROM_TRADES, venue.counts_trades
         self._trades = TradeBars(subscription.timeframe, counted=counted) if from_trades else None
+        self._uncounted = from_trades and not counted
         self._rolling = RollOver(subscription.timeframe) if rule is ClosingRule.ROLL_OVER else None
         self.seen = -1  # the opening time of the newest bar that the stream has said anything about
 
@@ -104,6 +139,9 @@ class Tap:
             self._trades.doubt()
         if self._rolling is not None:
             self._rolling.broken()
+        if self._rolling is not None or self._uncounted:
+            self.ring.put(Doubted())
+            self.wake()
 
     def seam(self) -> None:
         """Another socket goes on: trades that are not numbered may be lacking in between."""

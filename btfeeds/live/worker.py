@@ -76,6 +76,7 @@ class Worker:
         self._wake_out: socket.socket | None = None
         self._transport: Transport | None = None
         self._attempt: Attempt | None = None  # while a connection is being opened
+        self._asking: HttpClient | None = None  # while a ticket for one is asked for
         self._stopping = False
         self._retry = threading.Event()  # set by stop
         self._thread = threading.Thread(target=self._run, name=f"btfeeds-{self.venue.name}-{number}", daemon=True)
@@ -98,6 +99,8 @@ class Worker:
         self._wake()
         if (attempt := self._attempt) is not None:
             attempt.abort()
+        if (asking := self._asking) is not None:
+            asking.close()
 
     def join(self, seconds: float) -> bool:
         """Wait for the thread to leave; False when it did not in time."""
@@ -264,12 +267,15 @@ class Worker:
         request = self.venue.ticket_request()
         if request is None:
             return None
-        client = HttpClient(self._clock, self._dial_timeout)
+        client = self._asking = HttpClient(self._clock, self._dial_timeout)
+        if self._stopping:  # said before there was anything to close
+            client.close()
         try:
             return client.send(self.venue, request, lambda: self._stopping)
         except BtfeedsError as error:
             raise Dropped(Loss("http", error.line(), error=error if error.fatal else None)) from None
         finally:
+            self._asking = None
             client.close()
 
     def _hang_up(self) -> None:

@@ -8,7 +8,7 @@ A `catalogue.sqlite` holds what is new, what was asked and answered, and which f
 lie beside it in Parquet files. A read is the union of both.
 """
 
-from btfeeds.warehouse.items import Added, DeadLetter, Finding, Provenance, Revision, SealedFile, Series
+from btfeeds.warehouse.items import Added, Damage, DeadLetter, Provenance, Revision, SealedFile, Series
 from btfeeds.warehouse.warehouse import Warehouse
 
-__all__ = ["Added", "DeadLetter", "Finding", "Provenance", "Revision", "SealedFile", "Series", "Warehouse"]
+__all__ = ["Added", "Damage", "DeadLetter", "Provenance", "Revision", "SealedFile", "Series", "Warehouse"]

@@ -51,7 +51,7 @@ def backup(shelf: Shelf, target: str | os.PathLike[str]) -> Manifest:
         manifest = None
         while manifest is None:
             manifest = _copy(shelf, unfinished)
-        _finish(unfinished, path)
+        _finish(unfinished, path, manifest)
         return manifest
     except (OSError, sqlite3.OperationalError) as error:
         raise _unwritable(path, error) from None
@@ -93,6 +93,8 @@ def _copy(shelf: Shelf, folder: Path) -> Manifest | None:
     try:
         listed = [(one.subscription, books.files(db, books.make_series(db, one.subscription)))
                   for one in books.all_series(db)]  # fmt: skip
+        with db:
+            places.here(db)
     finally:
         db.close()
     place = places.Folder(folder)
@@ -110,18 +112,44 @@ def _copy(shelf: Shelf, folder: Path) -> Manifest | None:
     return manifest
 
 
-def _finish(folder: Path, path: Path) -> None:
-    """Give what is whole its name."""
+def _finish(folder: Path, path: Path, manifest: Manifest) -> None:
+    """Read the copy once more, and give it its name when it is whole. Raises WarehouseDamaged when it is not."""
     if path.name.endswith(_TAR):
         beside = path.with_name(f"{path.name}.packing")
-        with tarfile.open(beside, "w:gz" if path.name.endswith(_TAR[1:]) else "w") as tar:
-            tar.add(folder, arcname=".")
-        places.sync(beside)
-        os.replace(beside, path)
+        try:
+            with tarfile.open(beside, "w:gz" if path.name.endswith(_TAR[1:]) else "w") as tar:
+                tar.add(folder, arcname=".")
+            _compare(path, manifest, _packed(beside))
+            places.sync(beside)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
     else:
+        _compare(path, manifest, {name: _measured(folder / name) for name in manifest.files})
         places.sync(folder / catalogue.NAME)
         os.replace(folder, path)
     places.sync(path.parent)
+
+
+def _packed(tar_file: Path) -> dict[str, tuple[str, int]]:
+    """What is in a tar file, as a manifest says it."""
+    found = {}
+    with tarfile.open(tar_file) as tar:
+        for one in tar:
+            content = tar.extractfile(one)
+            if content is not None:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+                found[one.name.removeprefix("./")] = (digest, one.size)
+    return found
+
+
+def _compare(path: Path, manifest: Manifest, found: dict[str, tuple[str, int]]) -> None:
+    wrong = [name for name, expected in manifest.files.items() if found.get(name) != expected]
+    if wrong:
+        raise WarehouseDamaged(
+            f"The copy {path} did not become what was to be copied: {wrong[0]} differs.", "It was removed.",
+            "Look at the disk, or copy to another one.",
+        )  # fmt: skip
 
 
 def _unpack(path: Path, new: Path) -> None:

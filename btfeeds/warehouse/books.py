@@ -257,6 +257,11 @@ def files(db: sqlite3.Connection, number: int, span: TimeRange | None = None) ->
     return [SealedFile(row[0], TimeRange(row[1], row[2]), *row[3:]) for row in found]
 
 
+def any_file(db: sqlite3.Connection) -> bool:
+    """Whether there is a file of any series."""
+    return db.execute("SELECT 1 FROM file LIMIT 1").fetchone() is not None
+
+
 def put_file(db: sqlite3.Connection, number: int, file: SealedFile) -> None:
     db.execute(
         f"INSERT INTO file (series, {_FILE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,12 @@ class Finding:
             return cls(rule, 0)
         return cls(rule, len(found), int(np.min(found)), int(np.max(found)), tuple(found[:_EXAMPLES].tolist()))
 
+    def joined(self, other: Finding) -> Finding:
+        """Both as one, where `other` is of the same rule and comes later."""
+        examples = (*self.examples, *other.examples)[:_EXAMPLES]
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        return Finding(self.rule, self.count + other.count, first, last, examples, self.detail)
+
     @property
     def severity(self) -> Severity:
         return _SAYS[self.rule][0]
@@ -107,6 +114,14 @@ class Report:
     def joined(self, *findings: Finding) -> Report:
         """The same report with what was found elsewhere: missing bars, another provider's."""
         return Report.of(self.rows, self.first, self.last, (*self.findings, *findings))
+
+    @classmethod
+    def of_pieces(cls, pieces: Sequence[Report]) -> Report:
+        """One report of a series that was looked at in ascending pieces, at least one; of each rule one finding."""
+        found: dict[str, Finding] = {}
+        for one in (finding for piece in pieces for finding in piece.findings):
+            found[one.rule] = found[one.rule].joined(one) if one.rule in found else one
+        return cls.of(sum(piece.rows for piece in pieces), pieces[0].first, pieces[-1].last, tuple(found.values()))
 
     @property
     def sound(self) -> bool:

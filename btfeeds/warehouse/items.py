@@ -82,7 +82,7 @@ class SealedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Damage:
     """Something `verify` found wrong. `kind`: file_damaged, row_damaged, rows, order, off_grid or uncovered."""
 
     subscription: Subscription

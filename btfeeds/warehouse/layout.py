@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,6 +58,16 @@ def periods(timeframe: Timeframe, span: TimeRange) -> list[Period]:
     while time < span.end:
         found.append(period(timeframe, time))
         time = found[-1].span.end
+    return found
+
+
+def touched(timeframe: Timeframe, spans: Iterable[TimeRange]) -> list[Period]:
+    """The periods that share an instant with one of ascending `spans`, each once: thousands may lie in one month."""
+    found: list[Period] = []
+    for span in spans:
+        if not found or span.end > found[-1].span.end:
+            behind = TimeRange(max(span.start, found[-1].span.end), span.end) if found else span
+            found += periods(timeframe, behind)
     return found
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-from btfeeds.errors import MissingExtra, WarehouseUnwritable
+from btfeeds.errors import ConfigError, MissingExtra, WarehouseError, WarehouseUnwritable
+from btfeeds.warehouse import books
+from btfeeds.warehouse.catalogue import Catalogue
 
 _UNFINISHED = ".unfinished"
+_KEY = "place of the files"  # the checkpoint that says where they lie, if not in the folder
 _BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "adl")  # need no folders; asked for one, they make a bucket of it
 
 
 class Place(Protocol):
-    """What files lie in. `read` raises FileNotFoundError; other failures are OSError or WarehouseUnwritable."""
+    """What files lie in. `read` raises FileNotFoundError; other failures are OSError or Warehouse errors."""
 
     def read(self, path: str) -> bytes: ...
 
@@ -96,7 +100,10 @@ class Folder:
 
 
 class Remote:
-    """A prefix in an object store or another file system, as fsspec writes it: "s3://bucket/prefix"."""
+    """A prefix in an object store or another file system, as fsspec writes it: "s3://bucket/prefix".
+
+    Whatever its libraries raise ends here: each has errors of its own.
+    """
 
     def __init__(self, url: str) -> None:
         try:
@@ -105,20 +112,27 @@ class Remote:
             self._system, self._prefix = url_to_fs(url)
         except ImportError:
             raise MissingExtra("s3fs", "remote", f"{url.partition('://')[0]}:// as a place for files") from None
+        self._url = url
         self._buckets = url.partition("://")[0] in _BUCKETS
 
     def read(self, path: str) -> bytes:
-        self._system.invalidate_cache()
-        content: bytes = self._system.cat_file(self._at(path))
-        return content
+        try:
+            self._system.invalidate_cache()
+            content: bytes = self._system.cat_file(self._at(path))
+            return content
+        except FileNotFoundError:
+            self._check()
+            raise
+        except Exception as error:
+            raise self._unreadable(str(error)) from None
 
     def write(self, path: str, content: bytes) -> None:
         try:
             if not self._buckets:
                 self._system.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._system.pipe_file(self._at(path), content)
-        except OSError as error:
-            raise _unwritable(path, error) from None
+        except Exception as error:
+            raise _unwritable(f"{self._url}/{path}", error) from None
 
     def move(self, path: str, to: str) -> None:
         content = self.read(path)
@@ -130,17 +144,37 @@ class Remote:
             self._system.rm_file(self._at(path))
         except FileNotFoundError:
             return
+        except Exception as error:
+            raise _unwritable(f"{self._url}/{path}", error) from None
 
     def local(self, path: str) -> Path | None:
         return None
 
     def names(self, folder: str) -> list[str]:
-        self._system.invalidate_cache()
         try:
+            self._system.invalidate_cache()
             found: list[Any] = self._system.ls(self._at(folder), detail=False)
         except FileNotFoundError:
             return []
+        except Exception as error:
+            raise self._unreadable(str(error)) from None
         return sorted(f"{folder}/{str(one).rpartition('/')[2]}" for one in found)
+
+    def _check(self) -> None:
+        """Raises WarehouseError where the whole place is not there: then no file of it is lost."""
+        bucket = self._prefix.partition("/")[0] if self._buckets else self._prefix
+        try:
+            there = self._system.exists(bucket)
+        except Exception as error:
+            raise self._unreadable(str(error)) from None
+        if not there:
+            raise self._unreadable("it is not there")
+
+    def _unreadable(self, why: str) -> WarehouseError:
+        return WarehouseError(
+            f"{self._url} cannot be read: {why}.", "Nothing was changed.",
+            "Check the connection, the name of the place, and the credentials.",
+        )  # fmt: skip
 
     def _at(self, path: str) -> str:
         return f"{self._prefix}/{path}"
@@ -149,6 +183,35 @@ class Remote:
 def place(root: Path, url: str) -> Place:
     """The folder `root`, or what `url` names. Raises MissingExtra."""
     return Remote(url) if url else Folder(root)
+
+
+def settled(catalogue: Catalogue, url: str) -> str:
+    """Where the files are: where they have always been, or at `url` from the first one on. Raises ConfigError."""
+    with catalogue.reading() as db:
+        known = books.checkpoint(db, _KEY) or ""
+        some = books.any_file(db)
+    if url in ("", known):
+        return known
+    if urlsplit(url).password is not None:
+        raise ConfigError(
+            "The place for files of bars is given with a password in it.", "Nothing was started.",
+            "Leave it out: the place is remembered. Put it where fsspec looks for it, as AWS_SECRET_ACCESS_KEY.",
+        )  # fmt: skip
+    if some:
+        raise ConfigError(
+            f"The files of {catalogue.path.parent} lie in {known or 'that folder'}, not in {url}.",
+            "Nothing was started.",
+            "Name another folder for the warehouse; backup and restore bring what is here into a folder.",
+        )
+    if not catalogue.readonly:
+        with catalogue.writing() as db:
+            books.set_checkpoint(db, _KEY, url)
+    return url
+
+
+def here(db: books.Connection) -> None:
+    """In this copy of a catalogue the files lie beside it."""
+    books.set_checkpoint(db, _KEY, None)
 
 
 def _make(folder: Path) -> None:
@@ -169,9 +232,9 @@ def sync(path: Path) -> None:
             os.close(descriptor)
 
 
-def _unwritable(path: str, error: OSError) -> WarehouseUnwritable:
+def _unwritable(path: str, error: Exception) -> WarehouseUnwritable:
     return WarehouseUnwritable(
-        f"{path} cannot be written: {error.strerror or error}.",
+        f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.",
         "Nothing was changed; what was there is whole.",
         "Make room or make it writable, or name another folder with BTFEEDS_WAREHOUSE.",
     )

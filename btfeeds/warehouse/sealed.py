@@ -1,8 +1,9 @@
 """Sealed files: rows to the bytes of a Parquet file and back, and the checksum that tells whole from damaged.
 
-zstd without dictionaries, plain floats and packed times: 20 bytes a bar, and a month is read in milliseconds. The file
-says itself what it holds: its metadata has the subscription and every provenance the column `origin` points to. Its
-column names are those `btfeeds` reads bars from.
+LZ4 without dictionaries, plain floats and packed times: 23 bytes a bar. Three more than zstd makes of it, and twice as
+quick to read: a year of minutes is 12 MB, and what it takes is unpacking them. The file says itself what it holds: its
+metadata has the subscription and every provenance the column `origin` points to. Its column names are those `btfeeds`
+reads bars from.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _GROUP = 65_536  # rows that are read together: of a month of seconds, a day does not need the rest
 _PACKED = ("open_time", "trades", "origin")
+_LEVEL = 4  # of LZ4's packing that takes its time; unpacking is as quick as with every other
 _FORMAT = 1
 
 
@@ -42,7 +44,7 @@ def encode(rows: Rows, subscription: Subscription, origins: dict[int, Provenance
     table = rows.arrow().replace_schema_metadata({"btfeeds": _about(subscription, origins)})
     into = pyarrow.BufferOutputStream()
     parquet.write_table(
-        table, into, row_group_size=_GROUP, compression="zstd", compression_level=3, use_dictionary=False,
+        table, into, row_group_size=_GROUP, compression="lz4", compression_level=_LEVEL, use_dictionary=False,
         column_encoding=dict.fromkeys(_PACKED, "DELTA_BINARY_PACKED"),
     )  # fmt: skip
     content: bytes = into.getvalue().to_pybytes()
@@ -53,8 +55,11 @@ def decode(content: bytes, span: TimeRange) -> pa.Table:
     """The rows of a file that open in `span`, in the columns of Rows.arrow. `content` must be whole."""
     pyarrow, parquet = _pyarrow()
     file = parquet.ParquetFile(pyarrow.BufferReader(content))
-    groups = [number for number in range(file.num_row_groups) if _touches(file.metadata.row_group(number), span)]
+    extents = [_extent(file.metadata.row_group(number)) for number in range(file.num_row_groups)]
+    groups = [number for number, one in enumerate(extents) if one.start < span.end and one.end > span.start]
     table = file.read_row_groups(groups).combine_chunks().replace_schema_metadata(None)
+    if all(span.start <= extents[number].start and extents[number].end <= span.end for number in groups):
+        return table
     times = _times(table)
     first, behind = np.searchsorted(times, (span.start, span.end))
     return table.slice(first, behind - first)
@@ -71,12 +76,17 @@ def rows(tables: Sequence[pa.Table]) -> list[Rows]:
 
 def frame(table: pa.Table) -> pd.DataFrame:
     """A table in the form of Columns.frame, without the detour: a year of minutes is half a million rows."""
-    pyarrow, _ = _pyarrow()
     import pandas as pd
 
-    times = table.column("open_time").cast(pyarrow.timestamp("ns")).to_numpy()
-    made = table.select(VALUES).to_pandas()
-    made.index = pd.DatetimeIndex(times, name="datetime").tz_localize("UTC")
+    # one block of numbers, which pandas would make itself with a copy more
+    block = np.empty((len(VALUES), len(table)))
+    for row, name in zip(block, VALUES, strict=True):
+        _laid_out(table, name, row)
+    times = np.empty(len(table), dtype=np.int64)
+    _laid_out(table, "open_time", times)
+    times *= 1000  # µs as ns
+    index = pd.DatetimeIndex(times.view("datetime64[ns]"), name="datetime", copy=False).tz_localize("UTC")
+    made = pd.DataFrame(block.T, index=index, columns=list(VALUES), copy=False)
     trades = table.column("trades").to_numpy()
     if len(trades) and trades.min() >= 0:
         made["trades"] = trades
@@ -98,13 +108,22 @@ def _about(subscription: Subscription, origins: dict[int, Provenance]) -> bytes:
     )  # fmt: skip
 
 
-def _touches(group: Any, span: TimeRange) -> bool:
-    """Whether a row group has bars that may open in `span`."""
+def _extent(group: Any) -> TimeRange:
+    """From the first bar of a row group to behind the last one's opening; everything where the file does not say."""
     statistics = group.column(0).statistics
     if statistics is None or not statistics.has_min_max:
-        return True
-    first, last = (np.datetime64(moment, "ms").astype(np.int64) for moment in (statistics.min, statistics.max))
-    return bool(first < span.end and last >= span.start)
+        return TimeRange(-(2**62), 2**62)
+    first, last = (int(np.datetime64(moment, "ms").astype(np.int64)) for moment in (statistics.min, statistics.max))
+    return TimeRange(first, last + 1)
+
+
+def _laid_out(table: pa.Table, name: str, into: npt.NDArray[Any]) -> None:
+    """Copy a column of a table of several pieces behind each other."""
+    at = 0
+    for piece in table.column(name).chunks:
+        numbers = piece.to_numpy()
+        into[at : at + len(numbers)] = numbers.view(into.dtype)
+        at += len(numbers)
 
 
 def _times(table: pa.Table) -> npt.NDArray[np.int64]:

@@ -33,10 +33,12 @@ def seal(shelf: Shelf, subscription: Subscription) -> list[SealedFile]:
     return made
 
 
-def seal_complete(shelf: Shelf, subscription: Subscription, added: TimeRange, covered: list[TimeRange]) -> None:
+def seal_complete(
+    shelf: Shelf, subscription: Subscription, added: list[TimeRange], covered: list[TimeRange]
+) -> None:
     """The periods in which something was `added` and that are wholly covered now, where it is worth the while."""
     now = shelf.clock.now()
-    for one in layout.periods(subscription.timeframe, added):
+    for one in layout.touched(subscription.timeframe, added):
         if one.span.end <= now and layout.complete(one, covered) and _worthwhile(shelf, subscription, one):
             with shelf.lock(subscription, 0):
                 _seal(shelf, subscription, one)

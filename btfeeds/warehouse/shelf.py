@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from btfeeds import monitor
 from btfeeds.clock import Clock
@@ -21,7 +21,10 @@ from btfeeds.warehouse.rows import Rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_T = TypeVar("_T")
+
 QUARANTINE = "quarantine"
+_NOTE = ".txt"
 
 
 class Shelf:
@@ -118,6 +121,23 @@ class Shelf:
             spans=tuple((span.start, span.end) for span in spans),
         )
 
+    def careful(self, subscription: Subscription, act: Callable[[], _T], *, tell: bool) -> _T:
+        """Do `act`. What turns out to be damaged is put out of the way, and then told (`tell`), or tried without."""
+        while True:
+            try:
+                return act()
+            except books.DamagedRows as damaged:
+                told = self.discard(subscription, damaged.times)
+            except WarehouseDamaged as error:
+                told = error
+            if tell or self.catalogue.readonly or not told.spans:
+                raise told
+
+    def notes(self) -> list[str]:
+        """What was noted about each file in quarantine, in the order of their names."""
+        found = [path for path in self.place.names(QUARANTINE) if path.endswith(_NOTE)]
+        return [self.place.read(path).decode(errors="replace") for path in found]
+
     def listed(self, subscription: Subscription, file: SealedFile) -> bool:
         """Whether a file is one of the series' still."""
         with self.catalogue.reading() as db:
@@ -129,7 +149,7 @@ class Shelf:
         with self.catalogue.reading() as db:
             number = books.series_id(db, subscription)
             listed = set() if number is None else {file.path for file in books.files(db, number)}
-        with contextlib.suppress(OSError):  # another time, then: what lies about does no harm
+        with contextlib.suppress(OSError, WarehouseError):  # another time, then: what lies about does no harm
             for path in self.place.names(layout.folder(subscription)):
                 if path not in listed:
                     self.place.remove(path)
@@ -160,7 +180,7 @@ class Shelf:
         )
         with contextlib.suppress(FileNotFoundError):
             self.place.move(file.path, aside)
-        self.place.write(f"{aside}.txt", note.encode())
+        self.place.write(f"{aside}{_NOTE}", note.encode())
 
 
 def _take_off(db: books.Connection, number: int, file: SealedFile) -> None:

@@ -27,6 +27,11 @@ class Policy:
     fewest: int = 30  # with fewer returns nobody knows what is ordinary
     stuck: int = 10  # bars in a row with the same four prices, each with volume
 
+    @property
+    def around(self) -> tuple[int, int]:
+        """How many bars before and behind others have to be seen with them: what is ordinary, and who else is stuck."""
+        return max(self.window, self.stuck), self.stuck
+
 
 def outliers(bars: Columns, timeframe: Timeframe, policy: Policy) -> Flags:
     """Which bars leave the ordinary; `bars` are valid, ascending, without duplicates. The way back is not flagged."""

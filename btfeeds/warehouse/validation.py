@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from btfeeds import grid
-from btfeeds.columns import NAMES, VALUES, Columns, Flags
-from btfeeds.market import Bar, Timeframe
+from btfeeds.columns import NAMES, VALUES, Columns, Flags, Times
+from btfeeds.market import Bar, Timeframe, TimeRange
 from btfeeds.warehouse import strange
 from btfeeds.warehouse.findings import Finding, Report
 from btfeeds.warehouse.strange import Policy
@@ -28,38 +28,53 @@ _TIMES = ("open_time", "datetime", "timestamp")
 _POLICY = Policy()
 
 
-def validate(source: Source, timeframe: Timeframe, policy: Policy = _POLICY) -> Report:
-    """What is wrong or strange in `source`, in the order its rows have."""
+def validate(
+    source: Source, timeframe: Timeframe, policy: Policy = _POLICY, *, within: TimeRange | None = None
+) -> Report:
+    """What is wrong or strange in `source`, in the order its rows have.
+
+    With `within`, of the columns of a series only what opens in that time is reported; the others are neighbours that
+    it is seen beside. `Policy.around` says how many it takes.
+    """
     if isinstance(source, Columns):
-        return _report(source, timeframe, policy, [])
+        return _report(source, timeframe, policy, [], within)
     if hasattr(source, "columns"):
         return _of_table(source, timeframe, policy)
     return _report(Columns.from_bars(source), timeframe, policy, [])
 
 
-def _report(bars: Columns, timeframe: Timeframe, policy: Policy, findings: list[Finding]) -> Report:
+def _report(
+    bars: Columns, timeframe: Timeframe, policy: Policy, findings: list[Finding], within: TimeRange | None = None
+) -> Report:
     times = bars.open_time
     if not len(bars):
         return Report.of(0, 0, 0, (*findings, Finding("empty", 1)))
+
+    def found(rule: str, at: Times, flags: Flags) -> None:
+        own = flags if within is None else flags & (at >= within.start) & (at < within.end)
+        findings.append(Finding.at(rule, at, own))
+
     invalid = np.zeros(len(bars), dtype=np.bool_)
     for rule, flags in bars.faults().items():
-        findings.append(Finding.at(rule, times, flags))
+        found(rule, times, flags)
         invalid |= flags
-    findings.append(Finding.at("trades_negative", times, bars.trades < -1))
-    findings.append(Finding.at("off_grid", times, ~grid.aligned(times, timeframe)))
-    findings.append(Finding.at("disorder", times[1:], np.diff(times) < 0))
+    found("trades_negative", times, bars.trades < -1)
+    found("off_grid", times, ~grid.aligned(times, timeframe))
+    found("disorder", times[1:], np.diff(times) < 0)
     ordered = bars.take(np.argsort(times, kind="stable"))
     again = np.diff(ordered.open_time) == 0
     differs = again & _differs(ordered)
-    findings.append(Finding.at("duplicate", ordered.open_time[1:], again & ~differs))
-    findings.append(Finding.at("conflict", ordered.open_time[1:], differs))
+    found("duplicate", ordered.open_time[1:], again & ~differs)
+    found("conflict", ordered.open_time[1:], differs)
     if invalid.any() or again.any():  # what cannot be a bar would make its neighbours look strange
         valid = ~invalid[np.argsort(times, kind="stable")]
         ordered = ordered.take(valid & np.concatenate(([True], ~again)))
-    findings.append(Finding.at("outlier", ordered.open_time, strange.outliers(ordered, timeframe, policy)))
-    findings.append(Finding.at("stuck", ordered.open_time, strange.stuck(ordered, policy)))
-    findings.append(Finding.at("no_trade", ordered.open_time, strange.no_trade(ordered)))
-    rows = len(bars) + sum(finding.count for finding in findings if finding.rule == "null")
+    found("outlier", ordered.open_time, strange.outliers(ordered, timeframe, policy))
+    found("stuck", ordered.open_time, strange.stuck(ordered, policy))
+    found("no_trade", ordered.open_time, strange.no_trade(ordered))
+    if within is not None:
+        times = times[(times >= within.start) & (times < within.end)]
+    rows = len(times) + sum(finding.count for finding in findings if finding.rule == "null")
     return Report.of(rows, int(times.min()), int(times.max()), tuple(findings))
 
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from btfeeds import monitor, settings
+from btfeeds import settings
 from btfeeds.clock import Clock, SystemClock
-from btfeeds.columns import Columns
-from btfeeds.errors import ConfigError, MissingExtra, WarehouseDamaged, WarehouseError, WarehouseLocked
-from btfeeds.history.ranges import subtract, union, whole
+from btfeeds.closing import Closing
+from btfeeds.errors import ConfigError, WarehouseError
+from btfeeds.history.ranges import subtract, whole
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
-from btfeeds.warehouse import books, checking, intake, sealed, sealing, sql
+from btfeeds.warehouse import adding, books, checking, places, sealed, sealing, sql
 from btfeeds.warehouse.backup import Manifest, backup
 from btfeeds.warehouse.catalogue import Catalogue
-from btfeeds.warehouse.items import Added, DeadLetter, Finding, Provenance, Revision, SealedFile, Series
+from btfeeds.warehouse.items import Added, Damage, DeadLetter, Provenance, Revision, SealedFile, Series
 from btfeeds.warehouse.rows import NOTHING, Rows, joined
 from btfeeds.warehouse.shelf import Shelf
 
@@ -28,18 +28,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_T = TypeVar("_T")
-
 EVER = TimeRange(-(2**62), 2**62)
-_RAW_LENGTH = 2_000  # of a dead letter's text
 
 
-class Warehouse:
+class Warehouse(Closing):
     """Bars on disk. Safe to use from several threads and processes; raises the Warehouse errors.
 
     `path`: the folder (else BTFEEDS_WAREHOUSE); `files`: where sealed files lie if not in it, as fsspec writes it
-    ("s3://bucket/prefix", which no other warehouse may share). A folder that cannot be written is opened `readonly`
-    when there is a warehouse in it.
+    ("s3://bucket/prefix", which no other warehouse may share): said once, it is remembered. A folder that cannot be
+    written is opened `readonly` when there is a warehouse in it. A warehouse that is sent to another process is opened
+    there once more.
 
     What is damaged is taken out of the way when it is met, and has to be asked for again. Whoever reads is told once,
     by WarehouseDamaged with the spans; reading again gives what is left.
@@ -61,7 +59,14 @@ class Warehouse:
         self.root = root
         self._clock: Clock = clock or SystemClock()
         self._catalogue = Catalogue(root, readonly=readonly)
-        self._shelf = Shelf(self._catalogue, root, files, self._clock)
+        try:
+            self._shelf = Shelf(self._catalogue, root, places.settled(self._catalogue, files), self._clock)
+        except BaseException:
+            self._catalogue.close()
+            raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (self.root, self.readonly, self._clock)
 
     @property
     def readonly(self) -> bool:
@@ -71,14 +76,6 @@ class Warehouse:
     def close(self) -> None:
         """Let go of the files. May be called again."""
         self._catalogue.close()
-
-    def __enter__(self) -> Warehouse:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
@@ -142,7 +139,9 @@ class Warehouse:
         if not wanted:
             raise WarehouseError(f"There are no bars in {self.root}.", "Nothing was asked.", "Fetch some first.")
         while True:
-            parts = {each: self._careful(each, partial(sql.sources, self._shelf, each), tell=True) for each in wanted}
+            parts = {
+                each: self._shelf.careful(each, partial(sql.sources, self._shelf, each), tell=True) for each in wanted
+            }
             try:
                 return sql.run(query, parts, params)
             except sql.Replaced:
@@ -178,19 +177,7 @@ class Warehouse:
                 if tables is not None:
                     return tables, rows
 
-        return self._careful(subscription, look, tell=True)
-
-    def _careful(self, subscription: Subscription, act: Callable[[], _T], *, tell: bool) -> _T:
-        """Do `act`. What turns out to be damaged is put out of the way, and then told, or tried without."""
-        while True:
-            try:
-                return act()
-            except books.DamagedRows as damaged:
-                told = self._shelf.discard(subscription, damaged.times)
-            except WarehouseDamaged as error:
-                told = error
-            if tell or self.readonly or not told.spans:
-                raise told
+        return self._shelf.careful(subscription, look, tell=True)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -208,73 +195,7 @@ class Warehouse:
         A bar that is there already with other values is corrected, and the old one kept as a revision. What cannot be
         a bar becomes a dead letter, and its time is still to be asked for.
         """
-        timeframe, now = subscription.timeframe, self._clock.now()
-        good, bad = intake.sift(bars, timeframe, now)
-        spans = _answered(good, bad, timeframe, span, now)
-        letters = [(_whole_number(bar.open_time), reason, repr(bar)[:_RAW_LENGTH]) for bar, reason in bad]
-        extent = TimeRange(good[0].open_time, good[-1].open_time + 1) if good else TimeRange(0, 0)
-
-        def add() -> tuple[intake.Intake, list[TimeRange]] | None:
-            """None: there are files to compare with that were not looked into yet, or others than those."""
-            loaded = self._shelf.load(subscription, files, extent)
-            if loaded is None:
-                files.clear()
-                return None
-            with self._catalogue.writing() as db:
-                number = books.make_series(db, subscription)
-                files[:], before = books.files(db, number, extent), files[:]
-                if files != before:
-                    return None
-                outcome = self._put(db, number, good, joined(sealed.rows(loaded)), provider, adjusted, now)
-                books.put_dead_letters(db, number, letters, now, provider)
-                return outcome, books.cover(db, number, spans)
-
-        files: list[SealedFile] = []
-        done = None
-        while done is None:
-            done = self._careful(subscription, add, tell=False)
-        outcome, covered = done
-        if bad:
-            monitor.publish(monitor.RowsRejected(subscription.venue, str(subscription), len(bad), bad[0][1]))
-        self._seal_complete(subscription, spans, covered)
-        return Added(outcome.new, outcome.same, outcome.revised, len(bad))
-
-    def _put(
-        self,
-        db: books.Connection,
-        number: int,
-        good: list[Bar],
-        in_files: Rows,
-        provider: str,
-        adjusted: bool,
-        now: int,
-    ) -> intake.Intake:
-        """Write those of the `good` bars, ascending, that are news."""
-        if not good:
-            return intake.Intake()
-        held = joined([in_files, books.rows(db, number, TimeRange(good[0].open_time, good[-1].open_time + 1))])
-        known = {bar.open_time: bar for bar in held.bars.bars()}
-        outcome = intake.judge(good, known)
-        if outcome.kept:
-            origin = books.origin_id(db, provider, adjusted, now)
-            kept = Columns.from_bars([outcome.kept[time] for time in sorted(outcome.kept)])
-            books.put(db, number, Rows(kept, np.full(len(kept), origin)), frozenset(in_files.times.tolist()))
-            books.count_more(db, number, outcome.new, int(kept.open_time[0]), int(kept.open_time[-1]))
-            old = dict(zip(held.times.tolist(), held.origin.tolist(), strict=True)) if outcome.before else {}
-            before = [(bar, old.pop(bar.open_time, origin)) for bar in outcome.before]
-            books.put_revisions(db, number, before, now, provider)
-        return outcome
-
-    def _seal_complete(self, subscription: Subscription, added: list[TimeRange], covered: list[TimeRange]) -> None:
-        """The bars are safe already: whatever goes wrong here is told and tried again another time."""
-        try:
-            for span in added:
-                act = partial(sealing.seal_complete, self._shelf, subscription, span, covered)
-                self._careful(subscription, act, tell=False)
-        except (WarehouseLocked, MissingExtra):
-            return  # another process is at it; or there is nothing to write files with, and seal() says so
-        except WarehouseError as error:
-            monitor.publish(monitor.SealFailed(subscription.venue, str(subscription), error.line()))
+        return adding.add(self._shelf, subscription, bars, provider=provider, span=span, adjusted=adjusted)
 
     def revise(self, subscription: Subscription, bar: Bar, *, provider: str) -> bool:
         """The newest word on one bar; whether it changed anything."""
@@ -289,13 +210,13 @@ class Warehouse:
         wanted = [one.subscription for one in self.series()] if subscription is None else [subscription]
         made: list[SealedFile] = []
         for each in wanted:
-            made += self._careful(each, partial(sealing.seal, self._shelf, each), tell=False)
+            made += self._shelf.careful(each, partial(sealing.seal, self._shelf, each), tell=False)
         return made
 
     def forget(self, subscription: Subscription, span: TimeRange) -> int:
         """Drop the bars that open in `span`, and that they were asked for; returns how many."""
         wanted = whole(span, subscription.timeframe)
-        return self._careful(subscription, partial(sealing.drop, self._shelf, subscription, wanted), tell=False)
+        return self._shelf.careful(subscription, partial(sealing.drop, self._shelf, subscription, wanted), tell=False)
 
     def reject(
         self, subscription: Subscription, reason: str, raw: str, *, provider: str, open_time: int | None = None
@@ -304,7 +225,7 @@ class Warehouse:
         with self._catalogue.writing() as db:
             number = books.make_series(db, subscription)
             books.put_dead_letters(
-                db, number, [(open_time, reason, raw[:_RAW_LENGTH])], self._clock.now(), provider
+                db, number, [(open_time, reason, raw[: adding.RAW_LENGTH])], self._clock.now(), provider
             )
 
     def mark_validated(self, subscription: Subscription, time: int, score: int) -> None:
@@ -339,10 +260,19 @@ class Warehouse:
             number = books.series_id(db, subscription)
             return [] if number is None else books.revisions(db, number, subscription, span)
 
-    def verify(self, subscription: Subscription | None = None, *, repair: bool = False) -> list[Finding]:
+    def quarantined(self) -> list[str]:
+        """The notes about files that were set aside: which, why, and from when until when their bars opened."""
+        return self._shelf.notes()
+
+    def verify(self, subscription: Subscription | None = None, *, repair: bool = False) -> list[Damage]:
         """Read everything and compare it with the catalogue; with `repair`, what is damaged is put out of the way."""
         wanted = [one.subscription for one in self.series()] if subscription is None else [subscription]
         return [finding for each in wanted for finding in checking.check(self._shelf, each, repair=repair)]
+
+
+def _opened(root: Path, readonly: bool, clock: Clock) -> Warehouse:
+    """What was sent to this process."""
+    return Warehouse(root, readonly=readonly, clock=clock)
 
 
 def _table(tables: list[pa.Table], rows: Rows) -> pa.Table:
@@ -353,27 +283,3 @@ def _table(tables: list[pa.Table], rows: Rows) -> pa.Table:
     if newest is None or not len(rows) or newest < rows.times[0] * 1000:
         return pa.concat_tables([*tables, rows.arrow()])
     return joined([*sealed.rows(tables), rows]).arrow()
-
-
-def _answered(
-    good: list[Bar], bad: list[tuple[Bar, str]], timeframe: Timeframe, span: TimeRange | None, now: int
-) -> list[TimeRange]:
-    """What `good` and `bad` bars answer of the question for `span`: not what cannot be over yet, nor what was bad."""
-    own: list[TimeRange] = []
-    for bar in good:
-        start = own.pop().start if own and bar.open_time <= own[-1].end else bar.open_time
-        own.append(TimeRange(start, timeframe.close(bar.open_time)))
-    if span is None:
-        return own
-    asked = whole(TimeRange(span.start, min(span.end, timeframe.floor(now))), timeframe)
-    unknown = []
-    for bar, _ in bad:
-        time = _whole_number(bar.open_time)
-        if time is not None and time in asked:
-            opened = timeframe.floor(time)
-            unknown.append(TimeRange(opened, timeframe.close(opened)))
-    return union([*subtract([asked], unknown), *own])
-
-
-def _whole_number(time: object) -> int | None:
-    return int(time) if isinstance(time, int | float) and abs(time) < 2**62 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,35 @@ def test_a_folder_is_opened_for_the_run_and_the_settings_may_name_it(
     assert len(pages(feed(str(warehouse.root)))) == 3
     monkeypatch.setenv("BTFEEDS_WAREHOUSE", str(warehouse.root))
     assert len(pages(HistoryFeed(dataname="BTC/USDT", venue="binance", timeframe="1m"))) == 3
+
+
+class Sum(bt.Strategy):
+    params = (("times", 1),)
+
+    def __init__(self) -> None:
+        self.total = 0.0
+
+    def next(self) -> None:
+        self.total += self.p.times * self.data.volume[0]
+
+    def stop(self) -> None:
+        self.analyzers.told.rets["total"] = self.total
+
+
+class Told(bt.Analyzer):
+    def create_analysis(self) -> None:
+        self.rets = {}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="backtrader sends iterators to its processes")
+@pytest.mark.parametrize("preloaded", [True, False])
+def test_an_optimization_may_use_several_processes(warehouse: Warehouse, preloaded: bool) -> None:
+    fill(warehouse, 0, 4)
+    cerebro = bt.Cerebro(maxcpus=2, optdatas=preloaded, stdstats=False)
+    cerebro.adddata(feed(warehouse, clock=None))  # an open warehouse, not a folder
+    cerebro.addanalyzer(Told, _name="told")
+    cerebro.optstrategy(Sum, times=[1, 2, 3])
+    assert [run[0].analyzers.told.rets["total"] for run in cerebro.run()] == [10.0, 20.0, 30.0]
 
 
 def test_what_nobody_was_asked_for_is_not_passed_over_in_silence(warehouse: Warehouse) -> None:

@@ -7,6 +7,7 @@ import backtrader as bt
 import pandas as pd
 import pytest
 
+from btfeeds.cerebro.historyfeed import HistoryFeed
 from btfeeds.cerebro.options import history_start
 from btfeeds.errors import ConfigError
 from btfeeds.feeds import BinanceLiveDataFeed
@@ -55,7 +56,10 @@ def test_no_history_has_no_start() -> None:
         {"dataname": None},
         {"dataname": "not a symbol"},
         {"timeframe": "1x"},
-        {"timeframe": bt.TimeFrame.Ticks},
+        {"timeframe": bt.TimeFrame.MicroSeconds},
+        {"timeframe": bt.TimeFrame.Ticks, "compression": 2},
+        {"timeframe": "tick", "history": "1d"},
+        {"timeframe": "tick", "historical": True},
         {"tz": "Mars/Olympus"},
         {"fromdate": "yesterday"},
         {"sandbox": "yes"},
@@ -78,6 +82,19 @@ def test_the_timeframe_is_a_minute_for_symbols_and_a_day_for_dataframes() -> Non
     frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
     assert BinanceLiveDataFeed(dataname="BTC/USDT")._timeframe == bt.TimeFrame.Minutes
     assert BinanceLiveDataFeed(dataname=frame)._timeframe == bt.TimeFrame.Days
+
+
+def test_ticks_take_no_frame_and_no_warehouse() -> None:
+    frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
+    with pytest.raises(ConfigError, match="A DataFrame does not go with single trades"):
+        BinanceLiveDataFeed(dataname=frame, timeframe=bt.TimeFrame.Ticks)
+    with pytest.raises(ConfigError, match="tick"):
+        HistoryFeed(dataname="BTC/USDT", venue="binance", timeframe="tick")
+
+
+def test_a_trade_has_one_stamp_whatever_is_asked_for() -> None:
+    assert [BinanceLiveDataFeed(dataname="BTC/USDT", timeframe="tick", stamp=stamp).p.stamp
+            for stamp in (None, "close", "open")] == ["close"] * 3  # fmt: skip
 
 
 def test_test_hosts_have_to_be_named() -> None:

@@ -10,10 +10,14 @@ import backtrader as bt
 import pandas as pd
 import pytest
 
+from btfeeds.cerebro.stamps import ms_of
+from btfeeds.clock import ManualClock
 from btfeeds.errors import ConfigError
 from btfeeds.feeds import BaseLiveDataFeed
-from btfeeds.market import Bar, to_ms
-from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, Diary, FakeFeed, bar, feed
+from btfeeds.live.items import Gap, Notice
+from btfeeds.live.status import Status
+from btfeeds.market import TICK, Bar, to_ms
+from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, Diary, FakeFeed, FakeStream, bar, feed
 
 MONDAY = to_ms("2024-02-26T00:00Z")
 MIN, DAY, WEEK, MONTH = bt.TimeFrame.Minutes, bt.TimeFrame.Days, bt.TimeFrame.Weeks, bt.TimeFrame.Months
@@ -298,3 +302,95 @@ def test_replay_shows_each_larger_bar_growing() -> None:
     cerebro.replaydata(live_feed(bars(NOON, NOON + 10 * MINUTE), 4), timeframe=MIN, compression=5)
     cerebro.addstrategy(Growing)
     assert cerebro.run()[0].seen == [(1, v) for v in (1, 2, 3, 4, 5)] + [(2, v) for v in (1, 2, 3, 4, 5)]
+
+
+# --- larger bars of single trades ------------------------------------------------------------------------------------
+
+
+def ticks(*items: Any, settled: int = 0) -> FakeFeed:
+    """A feed of trades, each (ms after NOON, price, quantity); anything else is an item of the stream."""
+    made = [
+        Bar(NOON + item[0], item[1], item[1], item[1], item[1], item[2], 1) if isinstance(item, tuple) else item
+        for item in items
+    ]
+    stream = FakeStream([DELAYED, LIVE, *made], settled=settled)
+    stream.timeframe = TICK
+    return FakeFeed(dataname="BTC/USDT", stream=stream, timeframe="tick", clock=ManualClock(NOON))
+
+
+def quarters(data: FakeFeed, plain: bool = True) -> list[Any]:
+    """The bars of 15 seconds: the stamp (ms after NOON), open, high, low, close, volume, and when they opened."""
+
+    class Quarters(bt.Strategy):
+        def __init__(self) -> None:
+            self.seen: list[Any] = []
+
+        def prenext(self) -> None:
+            self.next()
+
+        def next(self) -> None:
+            data = self.datas[-1]
+            if len(data) > len(self.seen):
+                prices = (data.open[0], data.high[0], data.low[0], data.close[0], data.volume[0])
+                self.seen.append((ms_of(data.datetime[0]) - NOON, *prices, data.open_time() - NOON))
+
+    return resampled(data, (bt.TimeFrame.Seconds, 15), plain=plain, strategy=Quarters).seen  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_trades_are_grouped_by_their_time_and_volumes_are_exact(plain: bool) -> None:
+    trades = [(14_999, 9.0, 9.0), (15_000, 10.0, 0.1), (15_000, 12.0, 0.2), (29_999, 8.0, 0.3), (29_999, 11.0, 0.4)]
+    data = ticks(*trades, (30_000, 7.0, 1.0), (46_000, 6.0, 1.0), END)
+    assert quarters(data, plain) == [
+        (30_000, 10.0, 12.0, 8.0, 11.0, 1.0, 15_000),
+        (45_000, 7.0, 7.0, 7.0, 7.0, 1.0, 30_000),
+    ]
+
+
+def test_the_first_bar_of_trades_is_never_whole() -> None:
+    # trades of the same instant may have come before the first one that was heard
+    assert quarters(ticks((15_000, 10.0, 1.0), (30_000, 7.0, 1.0), (45_000, 6.0, 1.0), END)) == [
+        (45_000, 7.0, 7.0, 7.0, 7.0, 1.0, 30_000)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gap", "whole"),
+    [
+        ((17_000, 18_000), [45_000, 60_000]),
+        ((29_000, 30_000), [60_000]),
+        ((29_000, 31_000), [60_000]),
+        ((29_000, 46_000), []),
+        ((44_999, 45_000), [30_000]),
+        ((58_000, 61_000), [30_000, 45_000]),
+    ],
+)
+def test_a_bar_that_lacks_trades_is_left_out(gap: tuple[int, int], whole: list[int]) -> None:
+    lost = Notice(Status.UNKNOWN, "gap", Gap(NOON + gap[0], NOON + gap[1], "break"))
+    around = sorted({14_000, 16_000, 31_500, 46_500, 61_500, *gap})
+    heard = [(time, 1.0, 1.0) for time in around if time in gap or not gap[0] < time < gap[1]]
+    place = heard.index((gap[1], 1.0, 1.0))
+    assert [row[0] for row in quarters(ticks(*heard[:place], lost, *heard[place:], END))] == whole
+
+
+def test_what_time_has_closed_a_late_trade_does_not_open_again() -> None:
+    data = ticks((14_000, 9.0, 1.0), (16_000, 10.0, 1.0))
+    stream = data.p.stream
+
+    def passes() -> None:
+        stream.settled = NOON + 30_000
+
+    stream.items.extend([passes, lambda: None, lambda: None])
+    late = [(29_000, 99.0, 5.0), (31_000, 7.0, 1.0), (45_000, 6.0, 1.0)]
+    stream.items.extend([Bar(NOON + time, p, p, p, p, q, 1) for time, p, q in late] + [END])
+    assert quarters(data) == [
+        (30_000, 10.0, 10.0, 10.0, 10.0, 1.0, 15_000),
+        (45_000, 7.0, 7.0, 7.0, 7.0, 1.0, 30_000),
+    ]
+
+
+def test_ticks_are_made_of_nothing_smaller() -> None:
+    with pytest.raises(ConfigError, match="Bars of tick cannot be made of bars of"):
+        resampled(live_feed(bars(NOON, NOON + MINUTE), 0), (bt.TimeFrame.Ticks, 1))
+    with pytest.raises(ConfigError, match="Bars of tick cannot be made of bars of tick"):
+        resampled(ticks(END), (bt.TimeFrame.Ticks, 1))

@@ -9,7 +9,7 @@ import pytest
 
 from btfeeds.cerebro import stamps
 from btfeeds.errors import ConfigError
-from btfeeds.market import Timeframe
+from btfeeds.market import TICK, Timeframe
 
 EPOCH = dt.datetime(1970, 1, 1)
 
@@ -55,16 +55,22 @@ def test_a_year_is_twelve_months() -> None:
     assert stamps.timeframe(bt.TimeFrame.Years, 1) == Timeframe(12, "M")
 
 
-@pytest.mark.parametrize("pair", [(bt.TimeFrame.Ticks, 1), (bt.TimeFrame.Minutes, 0), ("1m", 1)])
+@pytest.mark.parametrize("pair", [(bt.TimeFrame.Ticks, 0), (bt.TimeFrame.Minutes, 0), ("1m", 1)])
 def test_what_is_no_timeframe_of_bars_is_refused(pair: tuple[int, int]) -> None:
     with pytest.raises(ConfigError):
         stamps.timeframe(*pair)
 
 
-@pytest.mark.parametrize("number", [bt.TimeFrame.Ticks, bt.TimeFrame.MicroSeconds])
-def test_ticks_are_refused_by_name(number: int) -> None:
-    with pytest.raises(ConfigError, match=r"(Tick|MicroSecond)s? is not supported: .*\n.*\n.*Seconds"):
-        stamps.timeframe(number, 1)
+@pytest.mark.parametrize("pair", [(bt.TimeFrame.Ticks, 5), (bt.TimeFrame.MicroSeconds, 1)])
+def test_what_is_smaller_than_a_second_and_no_trade_is_refused_by_name(pair: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match=r"(Tick|MicroSecond)s? with compression=\d is not supported.\n.*\n.*Ticks"):
+        stamps.timeframe(*pair)
+
+
+def test_a_tick_is_a_timeframe_of_its_own() -> None:
+    assert stamps.timeframe(bt.TimeFrame.Ticks, 1) == stamps.parsed("tick") == TICK
+    assert stamps.pair(TICK) == (bt.TimeFrame.Ticks, 1)
+    assert stamps.parsed("1m") == Timeframe.parse("1m")
 
 
 def test_utc_is_naive() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from btfeeds import venues
 from btfeeds.feeds import BaseLiveDataFeed, live
+from btfeeds.live.items import Gap
 from btfeeds.live.resume import claim
 from btfeeds.market import Subscription, Symbol, Timeframe
 from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, Diary, bar, feed, run
@@ -52,6 +53,29 @@ def test_an_earlier_run_decides_where_to_begin_unless_a_later_date_is_wanted(tmp
         data = feed(DELAYED, END, resume=place, **given)
         run(data)
         assert data.asked == (start, None)
+
+
+def test_ticks_have_a_stream_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+
+    def stream(venue: Any, subscription: Any, **params: Any) -> str:
+        made.update(params, subscription=str(subscription), venue=venue.name)
+        return "ticks"
+
+    monkeypatch.setattr("btfeeds.live.ticks.TickStream", stream)
+    data = live("kraken", "BTC/USD", "tick", buffer=9)
+    assert data.make_stream(None, 7) == "ticks"
+    told = {"venue": "kraken", "subscription": "kraken BTC/USD tick", "start": None, "until": 7, "capacity": 9}
+    assert made == {**told, "clock": data._feed_clock}
+
+
+def test_only_of_ticks_declared_gaps_make_larger_bars_lack_something() -> None:
+    for timeframe, lacks in (("tick", True), ("1m", False)):
+        data = live("kraken", "BTC/USD", timeframe)
+        data._gaps.append(Gap(100, 200, "break"))
+        assert [data.lacks(*span) for span in ((0, 100), (0, 101), (120, 130), (200, 300), (201, 300))] == [
+            False, lacks, lacks, lacks, False,
+        ]  # fmt: skip
 
 
 def test_a_backtest_takes_no_notice_of_an_earlier_run(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_no_time_is_refused(start: str | None, end: str | None) -> None:
         (["binance", "BTC/USDT", "1m", "--from", "soon"], "'soon' is not a time."),
         (["binance", "BTC/USDT", "1m", "--from", "2024-01-01", "--larger", "1s"], "Bars of 1s cannot be made"),
         (["auto", "AAPL", "1m", "--from", "2024-01-01", "--rules", "AAPL=massive"], "Nobody can be asked for AAPL"),
+        (["auto", "BTC/USDT", "1m", "--from", "1d", "--sim", "http://127.0.0.1:9"], "A simulator is one venue"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_asked(
@@ -81,3 +82,4 @@ def test_people_read_what_it_came_to() -> None:
         "  still missing: 2024-03-01T12:00:00Z .. 2024-03-01T12:01:00Z",
     ]
     assert next(iter(_lines(Fetched(WISH)))) == "auto BTC/USDT 1m: everything was there"
+    assert next(iter(_lines(Fetched(WISH, missing=[SPAN])))) == "auto BTC/USDT 1m: nothing came"

@@ -143,6 +143,10 @@ class Rig:
     def ring(self) -> None:
         self._rung.set()
 
+    def rest(self) -> None:
+        """Until nobody has anything to do at this time of the clock: what has not happened now will not."""
+        self.until(lambda: self.workers and all(map(_at_rest, self.workers)))
+
     def until_live(self, times: int = 1) -> None:
         self.until(lambda: self.words.count("LIVE") == times)
 

@@ -99,6 +99,7 @@ def test_a_break_is_told_once_and_mended_without_a_gap(row: str) -> None:
         rig.until(rig.losses)
         if patience:
             rig.advance(patience - 1_000)
+            rig.rest()
             assert server.connects == 1, "the venue asked to stay away"
         rig.advance_to(104)
         rig.until_live(2)
@@ -309,10 +310,8 @@ def test_n19_retry_after_is_waited_for_to_the_second(status: int) -> None:
     with Scripted(Peer.stay, **options) as server, Rig(server.url) as rig:
         rig.until(lambda: dials(rig) == 1)
         rig.advance(6_900)
-        for _ in range(10):
-            rig.pull()
-            assert server.connects == 0
-            threading.Event().wait(0.01)
+        rig.rest()
+        assert server.connects == 0
         rig.advance(200)
         rig.until_live()
         assert server.connects == 1
@@ -324,9 +323,7 @@ def test_n19_a_closed_host_is_closed_to_every_connection_of_the_process() -> Non
         with Rig(server.url, clock=clock) as first:
             first.until(lambda: dials(first) == 1)
             with Rig(server.url, clock=clock, symbol="ETH/USDT", ca_file="another-hub") as second:
-                second.until(lambda: second.workers)
-                second.bell.until(lambda: second.workers[0].connection.deadline() is not None)
-                threading.Event().wait(0.1)
+                second.rest()
                 assert server.connects == 0, "a second hub of this host has to wait, too"
                 clock.advance(31_000)
                 for rig in (first, second):
@@ -553,6 +550,29 @@ def test_n30_one_refused_channel_of_many_leaves_the_others_alone() -> None:
         assert server.connects == 1
     assert bad.words[-2:] == ["NOTSUBSCRIBED", "DISCONNECTED"]
     assert good.words == ["DELAYED", "LIVE"]
+
+
+def test_n31_what_lies_behind_the_end_of_a_connection_is_not_read() -> None:
+    """Five frames that cannot be read end it; a bar that came in the same breath is of the old connection."""
+    now = threading.Event()
+    stale = {"bar": ["BTCUSDT@bars@1m", 100 * M, 1.0, 1.0, 1.0, 1.0, 1.0]}  # not what the venue's books say
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        if peer.number == 1:
+            now.wait(PATIENCE_S)
+            raw(peer, frame(b"{half a fra") * 5 + frame(json.dumps(stale).encode()))
+        peer.stay()
+
+    with Scripted(script) as server, Rig(server.url) as rig:
+        rig.until_live()
+        rig.advance_to(101)
+        now.set()
+        rig.until_live(2)
+        rig.until_minute(100)
+        assert server.connects == 2
+    assert rig.rejected() == ["malformed"] * 5
+    assert rig.proven(97, 100)
 
 
 def test_n33_a_dead_address_costs_a_quarter_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ def test_a_certificate_that_is_not_accepted_ends_the_feed_after_three_tries(row:
         with Rig(url, ca_file=str(ca), start=None) as rig:
             rig.until(rig.losses)
             rig.advance(59_000)
+            rig.rest()
             assert server.accepted == 1, "a minute between the tries"
             rig.until(lambda: rig.stream.finished, tick=1_000)
         assert server.accepted == 3

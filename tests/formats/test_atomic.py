@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,21 @@ def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> N
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["bars.csv"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "bars[1].csv"  # a name that a pattern would read otherwise
+    killed = """import os, signal, sys; from pathlib import Path; from btfeeds.formats.atomic import replaced
+with replaced(Path(sys.argv[1])) as file:
+    file.write(b"half"); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"""
+    assert subprocess.run([sys.executable, "-c", killed, str(path)], check=False).returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 1
+    others = [f".bars[1].csv.{os.getppid()}.new", ".bars1.csv.999999999.new", ".bars[1].csv.mine.new"]
+    for name in others:
+        (tmp_path / name).write_text("theirs")
+    with replaced(path) as file:
+        file.write(b"new")
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "bars[1].csv"])
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

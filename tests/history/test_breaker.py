@@ -66,6 +66,23 @@ def test_the_one_that_is_answered_closes_it() -> None:
     assert (breaker.state, breaker.rest(5_000), breaker.failures) == (State.CLOSED, 0, 0)
 
 
+def test_one_that_gave_up_lets_another_try_without_a_pause() -> None:
+    breaker = opened()
+    breaker.go(5_000)
+    breaker.given_up(5_100)
+    assert (breaker.state, breaker.rest(5_100), breaker.failures) == (State.OPEN, 0, 15)
+    breaker.go(5_100)
+    assert breaker.state is State.HALF_OPEN
+
+
+def test_giving_up_changes_nothing_while_requests_flow_or_none_may_leave() -> None:
+    fresh, waiting = Breaker(), opened()
+    fresh.given_up(0)
+    waiting.given_up(1_000)
+    assert (fresh.state, fresh.failures) == (State.CLOSED, 0)
+    assert (waiting.state, waiting.rest(1_000)) == (State.OPEN, 4_000)
+
+
 def test_the_pauses_grow_to_half_a_minute_and_begin_anew_after_an_answer() -> None:
     breaker, now, pauses = opened(), 0, []
     for _ in range(6):

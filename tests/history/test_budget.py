@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -206,6 +207,44 @@ def test_hosts_have_circuits_of_their_own() -> None:
     clock = ManualClock()
     budgets = opened(clock, provider())
     assert budgets.turn(provider(url="https://other.test"), 1) == 0
+
+
+def test_clients_of_one_process_share_the_circuit_of_a_host(happened: list[Happening]) -> None:
+    opened(SystemClock(), provider())
+    other = Budgets(SystemClock())
+    with pytest.raises(VenueUnavailable, match="has not answered 15 times"):
+        other.turn(provider(), 1)
+    assert other.turn(provider(url="https://other.test"), 1) == 0
+    assert [type(one) for one in happened] == [CircuitOpened]  # told once, not by each
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system knows no fork")
+def test_a_child_finds_out_by_itself_how_a_host_fares() -> None:
+    opened(SystemClock(), provider())
+    child = os.fork()
+    if not child:
+        os._exit(int(Budgets(SystemClock()).resting(provider())))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_requests_that_were_given_up_say_nothing_about_the_host() -> None:
+    clock, asked = ManualClock(), provider()
+    budgets = Budgets(clock)
+    for _ in range(20):
+        assert budgets.turn(asked, 1) == 0
+        with pytest.raises(NetworkError), budgets.asked(asked, lambda: True):
+            raise NetworkError("The connection was closed by another thread.")
+    assert not budgets.resting(asked)
+
+
+def test_a_try_that_was_given_up_makes_room_for_another_at_once() -> None:
+    clock, asked = ManualClock(), provider()
+    budgets = opened(clock, asked)
+    clock.advance(5_000)
+    assert budgets.turn(asked, 1) == 0
+    with pytest.raises(NetworkError), budgets.asked(asked, lambda: True):
+        raise NetworkError("Nobody waits for it any more.")
+    assert [budgets.turn(asked, 1), budgets.turn(asked, 1)] == [0, 50]
 
 
 @pytest.mark.parametrize("no", [UnknownSymbol("no"), RateLimited("slow"), Banned("out"), BadFrame("what?"), None])

@@ -8,17 +8,19 @@ import gzip
 import http.server
 import logging
 import random
+import socket
 import ssl
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
 import trustme
 
 from btfeeds import __version__
-from btfeeds.clock import ManualClock
+from btfeeds.clock import ManualClock, SystemClock
 from btfeeds.errors import (
     BadFrame,
     BadRequest,
@@ -34,6 +36,7 @@ from btfeeds.errors import (
 from btfeeds.history.http import HttpClient
 from btfeeds.venues.base import HttpRequest
 from btfeeds.venues.binance import Binance
+from tests.faults.rig import Listener
 from tests.history.venue import Unread
 
 BINANCE = Binance()
@@ -195,6 +198,22 @@ def test_closing_ends_a_wait() -> None:
     with pytest.raises(NetworkError, match="given up"):
         http.send(BINANCE, KLINES, cancelled=close_soon)
     assert scripted.clock.now() < 1_100
+
+
+def test_requests_that_closing_cuts_off_say_nothing_about_the_host() -> None:
+    clock = SystemClock()  # on it the clients of a process share what is known of a host
+    for _ in range(16):
+        leaving: list[HttpClient] = []
+
+        def cut(_: httpx2.Request, leaving: list[HttpClient] = leaving) -> httpx2.Response:
+            leaving[0].close()
+            raise httpx2.ReadError("the connection was closed")
+
+        leaving.append(HttpClient(clock, transport=httpx2.MockTransport(cut)))
+        with pytest.raises(NetworkError):
+            leaving[0].send(BINANCE, KLINES)
+    http = HttpClient(clock, transport=Unread(lambda _: httpx2.Response(200, content=b"[]")))
+    assert http.send(BINANCE, KLINES).status == 200
 
 
 def test_after_closing_nothing_is_sent() -> None:
@@ -435,6 +454,39 @@ def test_an_answer_comes_over_a_real_socket(serve: Callable[..., int], monkeypat
 def test_nobody_at_the_port_is_a_network_error(serve: Callable[..., int]) -> None:
     with pytest.raises(NetworkError, match=r"127\.0\.0\.1"):
         HttpClient(ManualClock()).send(Binance(rest_url="http://127.0.0.1:1"), KLINES)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_closing_ends_a_wait_for_an_answer_that_does_not_come(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ca, asked, failed = trustme.CA(), threading.Event(), []
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+
+    def never_answer(sock: socket.socket, _: int) -> None:
+        with context.wrap_socket(sock, server_side=True) if scheme == "https" else sock as wire:
+            wire.recv(4096)
+            asked.set()
+            wire.recv(4096)
+
+    def ask() -> None:
+        try:
+            http_client.send(Binance(rest_url=f"{scheme}://127.0.0.1:{server.port}"), KLINES)
+        except NetworkError as error:
+            failed.append(str(error))
+
+    with Listener(never_answer) as server:
+        http_client = HttpClient(ManualClock(), 600.0)
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        assert asked.wait(50)
+        threading.Event().wait(0.2)  # so that it waits, and is not about to
+        http_client.close()
+        thread.join(10)
+    assert len(failed) == 1 and "given up" in failed[0]
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_at_once(serve: Callable[..., int]) -> None:

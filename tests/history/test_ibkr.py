@@ -263,7 +263,15 @@ def test_the_factory_makes_one_and_asks_nobody() -> None:
     downloader.close()
 
 
-@pytest.mark.parametrize("wrong", [{"rest_url": "http://127.0.0.1"}, {"speed": 3}])
+def test_the_settings_can_say_where_the_gateway_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BTFEEDS_IBKR_REST_URL", "http://gateway.test:4002")
+    for given, address in (({}, "gateway.test:4002"), ({"port": 4001}, "gateway.test:4001")):
+        downloader = DataDownloaderFactory.create("ib", **given)
+        assert isinstance(downloader, IbkrDownloader) and downloader._gateway.address == address
+        downloader.close()
+
+
+@pytest.mark.parametrize("wrong", [{"stream_url": "http://127.0.0.1"}, {"speed": 3}])
 def test_a_setting_it_does_not_have_is_a_configuration_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="host, port, client_id"):
         DataDownloaderFactory.create("ibkr", **wrong)

@@ -173,6 +173,20 @@ def test_bars_that_cannot_be_bars_are_named_and_what_follows_is_had(warehouse: W
         list(one.fill("BTC/USDT", "1m", span(0, 2_500)))
     assert told.value.missing == ((NOON + 3 * M, NOON + 4 * M),)
     assert warehouse.missing(SERIES, span(0, 2_500)) == [span(3, 4)]
+    (letter,) = warehouse.dead_letters(SERIES)
+    assert (letter.reason, letter.open_time, letter.provider) == ("high_low", NOON + 3 * M, "binance")
+    assert "high=1.0, low=101.0" in letter.raw
+
+
+def test_an_answer_without_a_single_bar_that_could_be_one_is_set_aside_whole(warehouse: Warehouse) -> None:
+    venue = FakeVenue(3, change=lambda params, rows: [[*row[:2], "nan", *row[3:]] for row in rows])
+    with pytest.raises(HistoryIncomplete) as told:
+        list(history(venue, warehouse).fill("BTC/USDT", "1m", span(0, 3)))
+    assert told.value.missing == ((NOON, NOON + 3 * M),)
+    assert [(one.reason, one.open_time) for one in warehouse.dead_letters()] == [
+        ("not_finite", NOON + minute * M) for minute in range(3)
+    ]
+    assert warehouse.missing(SERIES, span(0, 3)) == [span(0, 3)]
 
 
 class Short(Binance):

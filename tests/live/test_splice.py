@@ -571,16 +571,22 @@ def test_an_earlier_run_is_continued_behind_its_last_bar() -> None:
 def test_minutes_that_the_stream_proves_quiet_need_no_history() -> None:
     splice = live_splice()
     due = splice.due or 0
-    splice.quiet(TimeRange(due, due + 3 * M))
+    splice.quiet(TimeRange(due, due + 3 * M), due + 3 * M)
     assert splice.due == due + 3 * M and splice.summary.no_trade == 3
     assert splice.ask(due + 3 * M + 1_000) is None
+
+
+def test_a_busy_strategy_gets_the_filling_of_quiet_minutes_late_and_not_under_live() -> None:
+    splice = live_splice(gaps="fill")
+    splice.quiet(TimeRange(5 * M, 7 * M), 11 * M)
+    assert story(splice) == ["DELAYED", (5, "filled"), (6, "filled")]
 
 
 def test_quiet_minutes_behind_a_missing_bar_are_stepped_over_once_history_gave_it() -> None:
     splice = live_splice()
     due = splice.due or 0
-    splice.quiet(TimeRange(due + M, due + 2 * M))
-    splice.quiet(TimeRange(due + 2 * M, due + 3 * M))
+    splice.quiet(TimeRange(due + M, due + 2 * M), due + 2 * M)
+    splice.quiet(TimeRange(due + 2 * M, due + 3 * M), due + 3 * M)
     assert splice.due == due
     ask = splice.ask(due + M + 30_000)
     assert ask is not None

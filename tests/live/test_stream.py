@@ -289,5 +289,13 @@ def test_the_last_word_behind_the_next_bars_first_is_in_the_bar() -> None:
         clock.set(101 * M + 3_000)
         got = [item.bar.volume for item in iter(stream.pull, None) if isinstance(item, Delivery)]
         assert got == [7.0]
+        # a frame that cannot be read may have been the last word: what settles is left to history
+        for minute, second in ((101, 119), (102, 120)):
+            clock.set(100 * M + second * 1_000)
+            tap.bar("toy", BarUpdate(tap.channel, Bar(minute * M, 1.0, 2.0, 0.5, 1.5, 1.0), False), clock.now())
+        assert not [item for item in iter(stream.pull, None) if isinstance(item, Delivery)]
+        tap.doubt()
+        clock.set(102 * M + 4_999)
+        assert not [item for item in iter(stream.pull, None) if isinstance(item, Delivery)]
     finally:
         hub.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from btfeeds.live.ring import Down, Quiet, Revised, Ring, Up
+from btfeeds.live.ring import Doubted, Down, Quiet, Revised, Ring, Up
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate
@@ -79,8 +79,9 @@ def test_a_frame_that_could_not_be_read_makes_what_rolls_over_start_over() -> No
     tap = Tap(Rolling(), subscription, Ring(10, threading.Lock()), lambda: None)
     tap.bar("toy", BarUpdate("x", BAR, False))
     tap.doubt()
+    tap.doubt()
     tap.bar("toy", BarUpdate("x", Bar(2 * M, 1.0, 2.0, 0.5, 1.5, 1.0), False))
-    assert tap.ring.get() is None
+    assert [tap.ring.get(), tap.ring.get()] == [Doubted(), None], "said once, and no bar"
 
 
 def test_a_row_from_behind_its_frames_own_time_closes_nothing_and_is_not_kept() -> None:

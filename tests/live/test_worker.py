@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 
@@ -15,8 +16,8 @@ from btfeeds.live.effects import Data, Doubt, Lost, Refused
 from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.transport import Dropped, Transport
 from btfeeds.live.worker import Worker
-from btfeeds.venues.base import BarUpdate, Event
-from tests.faults.rig import Listener, black_hole
+from btfeeds.venues.base import BarUpdate, Event, HttpRequest
+from tests.faults.rig import Listener, black_hole, frame
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 
@@ -147,6 +148,26 @@ def test_unreadable_frames_are_survived() -> None:
     assert ear.said == ["covered", "doubt", "bar", "ended"]
 
 
+def test_frames_behind_the_one_that_ended_the_connection_are_dropped() -> None:
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        if peer.number == 1:
+            stale = json.dumps({"bar": ["x", 60_000, 1, 2, 0.5, 1.5, 99]}).encode()
+            peer.connection.socket.sendall(frame(b"{half a fra") * 5 + frame(stale))
+        else:
+            say_bar(peer)
+        peer.stay()
+
+    ear = Ear()
+    with Scripted(script) as server:
+        worker = start(server.url, ear)
+        ear.bell.until(lambda: ear.bars)
+        worker.stop()
+        assert worker.join(2)
+    assert ear.said == ["covered", *["doubt"] * 4, "lost protocol", "covered", "bar", "ended"]
+    assert [event.bar.volume for event in ear.bars] == [1]
+
+
 def test_it_leaves_promptly_even_in_the_midst_of_a_frame_that_does_not_come() -> None:
     half = threading.Event()
 
@@ -165,7 +186,14 @@ def test_it_leaves_promptly_even_in_the_midst_of_a_frame_that_does_not_come() ->
         assert worker.join(0.5)
 
 
-@pytest.mark.parametrize("where", ["tcp", "tls", "handshake"])
+class Ticketed(Toy):
+    """Has to be asked over REST before it can be dialled."""
+
+    def ticket_request(self) -> HttpRequest:
+        return HttpRequest("/ticket")
+
+
+@pytest.mark.parametrize("where", ["tcp", "tls", "handshake", "ticket"])
 def test_it_leaves_promptly_while_nobody_answers_the_dial(where: str) -> None:
     ear, dialled = Ear(), threading.Event()
 
@@ -177,10 +205,11 @@ def test_it_leaves_promptly_while_nobody_answers_the_dial(where: str) -> None:
     with black_hole() as port, Listener(silent) as server:
         scheme = "wss" if where == "tls" else "ws"
         url = f"ws://127.0.0.1:{port}" if where == "tcp" else f"{scheme}://127.0.0.1:{server.port}"
-        worker = start(url, ear, dial_timeout=60)
+        rest = Ticketed(rest_url=f"http://127.0.0.1:{server.port}", stream_url=url)
+        worker = start(url, ear, rest if where == "ticket" else None, dial_timeout=60)
         if where != "tcp":
             assert dialled.wait(10)
-        ear.bell.until(lambda: worker._attempt is not None)
+        ear.bell.until(lambda: where == "ticket" or worker._attempt is not None)
         worker.stop()
         assert worker.join(10)  # a sixth of what the dial may take
     assert ear.said == ["ended"]

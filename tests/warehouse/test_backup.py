@@ -10,7 +10,7 @@ import pytest
 from btfeeds.clock import ManualClock
 from btfeeds.errors import WarehouseDamaged, WarehouseError, WarehouseLocked
 from btfeeds.market import Bar, TimeRange
-from btfeeds.warehouse import Warehouse, backup
+from btfeeds.warehouse import Warehouse, backup, places
 from btfeeds.warehouse.backup import restore
 from tests.warehouse.bars import APRIL, DAY, MARCH, SERIES, bars
 
@@ -67,6 +67,22 @@ def test_a_copy_is_of_one_instant_while_others_write(
     warehouse.backup(tmp_path / "copy")
     restore(tmp_path / "copy", tmp_path / "restored")
     assert held(tmp_path / "restored") == warehouse.bars(SERIES, EVER)
+
+
+@pytest.mark.parametrize("name", ["copy", "copy.tar", "copy.tar.gz"])
+def test_a_copy_that_the_disk_spoilt_is_none(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write = places.Folder.write
+
+    def spoilt(self: places.Folder, path: str, content: bytes) -> None:
+        write(self, path, content.replace(b"PAR1", b"PAR2") if path.endswith(".parquet") else content)
+
+    monkeypatch.setattr(places.Folder, "write", spoilt)
+    with pytest.raises(WarehouseDamaged, match="did not become what was to be copied"):
+        warehouse.backup(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
+    assert warehouse.bars(SERIES, EVER) == HELD
 
 
 def test_nothing_is_written_over(warehouse: Warehouse, tmp_path: Path) -> None:

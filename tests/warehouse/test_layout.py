@@ -91,3 +91,12 @@ def test_no_two_series_share_a_folder_where_case_does_not_count() -> None:
 
 def test_the_name_of_a_file_changes_with_its_content() -> None:
     assert layout.file_name(MARCH_PERIOD, "0123456789abcdef99") == "2024-03.0123456789abcdef.parquet"
+
+
+def test_a_month_that_many_spans_touch_is_named_once() -> None:
+    days = [(1, 2), (3, 5), (30, 32), (40, 41), (95, 96)]  # of 2024: January, January to February, February, April
+    start = to_ms("2024-01-01")
+    spans = [TimeRange(start + first * 86_400_000, start + behind * 86_400_000) for first, behind in days]
+    found = layout.touched(Timeframe.parse("1m"), spans)
+    assert [one.label for one in found] == ["2024-01", "2024-02", "2024-04"]
+    assert layout.touched(Timeframe.parse("1m"), []) == []

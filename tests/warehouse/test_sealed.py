@@ -15,6 +15,7 @@ from btfeeds.warehouse import Provenance, sealed
 from btfeeds.warehouse.rows import Row, Rows
 from tests.warehouse.bars import MARCH, MINUTE, SERIES, bars
 
+pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 EVER = TimeRange(0, 2**60)
 ROWS: list[Row] = [(MARCH, 1.0, 4.0, 0.5, 2.0, 10.0, 7, 1), (MARCH + MINUTE, 2.0, 3.0, 1.5, 2.5, 0.0, -1, 2)]
@@ -58,14 +59,22 @@ def test_a_file_says_what_it_holds_and_where_it_comes_from() -> None:
     }  # fmt: skip
 
 
-def test_columns_are_plain_floats_and_packed_numbers_in_zstd(tmp_path: Path) -> None:
+def test_columns_are_plain_floats_and_packed_numbers_in_lz4(tmp_path: Path) -> None:
     (tmp_path / "file.parquet").write_bytes(encoded())
     group = parquet.ParquetFile(tmp_path / "file.parquet").metadata.row_group(0)
     columns = {group.column(number).path_in_schema: group.column(number) for number in range(group.num_columns)}
-    assert {column.compression for column in columns.values()} == {"ZSTD"}
+    assert {column.compression for column in columns.values()} == {"LZ4"}
     assert not any(column.has_dictionary_page for column in columns.values())
     assert "DELTA_BINARY_PACKED" in columns["open_time"].encodings
     assert "PLAIN" in columns["close"].encodings
+
+
+def test_files_of_the_first_versions_are_read_too() -> None:
+    table = Rows.of(ROWS).arrow()
+    into = __import__("io").BytesIO()
+    parquet.write_table(table, into, compression="zstd", use_dictionary=False)
+    (rows,) = sealed.rows([sealed.decode(into.getvalue(), EVER)])
+    assert rows.tuples() == ROWS
 
 
 def test_the_same_rows_make_the_same_file() -> None:
@@ -81,6 +90,22 @@ def test_a_frame_is_that_of_the_columns() -> None:
     for content in (many(5), encoded()):
         table = sealed.decode(content, EVER)
         pd.testing.assert_frame_equal(sealed.frame(table), sealed.rows([table])[0].bars.frame())
+
+
+def test_a_frame_of_several_files_is_one_frame_that_may_be_changed() -> None:
+    whole = sealed.decode(many(50), EVER)
+    pieces = pyarrow.concat_tables([whole.slice(0, 20), whole.slice(20, 0), whole.slice(20)])
+    frame = sealed.frame(pieces)
+    pd.testing.assert_frame_equal(frame, sealed.frame(whole))
+    frame.loc[frame.index[3], "close"] = 7.5
+    assert frame["close"].iloc[3] == 7.5
+    assert sealed.rows([whole])[0].bars.bars() == bars(50)
+
+
+def test_a_frame_without_bars_has_its_columns() -> None:
+    frame = sealed.frame(sealed.decode(many(5), EVER).slice(0, 0))
+    assert list(frame.columns) == ["open", "high", "low", "close", "volume"]
+    assert (len(frame), str(frame.index.dtype), str(frame["open"].dtype)) == (0, "datetime64[ns, UTC]", "float64")
 
 
 def test_without_pyarrow_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

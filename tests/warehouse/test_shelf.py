@@ -10,7 +10,7 @@ import pytest
 
 from btfeeds import monitor
 from btfeeds.clock import ManualClock
-from btfeeds.errors import WarehouseDamaged
+from btfeeds.errors import WarehouseDamaged, WarehouseUnwritable
 from btfeeds.market import TimeRange
 from btfeeds.monitor import FileQuarantined, Happening
 from btfeeds.warehouse import Warehouse
@@ -176,3 +176,16 @@ def test_a_warehouse_that_was_moved_is_read_where_it_is(root: Path, tmp_path: Pa
     shutil.move(root, tmp_path / "elsewhere")
     with opened(tmp_path / "elsewhere") as warehouse:
         assert warehouse.bars(SERIES, EVER) == FEW
+
+
+def test_what_cannot_be_swept_away_now_lies_until_another_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise WarehouseUnwritable("The store is away.")
+
+    with Warehouse(root, clock=ManualClock(APRIL + DAY)) as warehouse:
+        monkeypatch.setattr(warehouse._shelf.place, "remove", refused)
+        (root / "binance/BTC~2FUSDT/1m/left.parquet").write_bytes(b"")
+        warehouse._shelf.sweep(SERIES)
+        monkeypatch.undo()
+        warehouse._shelf.sweep(SERIES)
+    assert not (root / "binance/BTC~2FUSDT/1m/left.parquet").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from btfeeds import barfile
-from btfeeds.clock import ManualClock
+from btfeeds.clock import ManualClock, SystemClock
 from btfeeds.errors import ConfigError, WarehouseError, WarehouseUnwritable
 from btfeeds.history.downloader import frame
 from btfeeds.history.ranges import gaps
@@ -87,36 +88,6 @@ def test_spans_are_widened_to_whole_bars(warehouse: Warehouse) -> None:
     ]
 
 
-def test_what_is_not_over_is_not_answered(warehouse: Warehouse) -> None:
-    now = MARCH + DAY
-    warehouse.add(SERIES, [], provider="binance", span=TimeRange(now - MINUTE, now + HOUR))
-    assert warehouse.covered(SERIES, EVER) == [TimeRange(now - MINUTE, now)]
-
-
-def test_what_cannot_be_a_bar_is_a_dead_letter_and_its_time_is_still_missing(warehouse: Warehouse) -> None:
-    bad = Bar(MARCH + MINUTE, 1.0, 0.5, 1.0, 1.0, 1.0)
-    added = warehouse.add(SERIES, [bars(1)[0], bad, bars(1, first=2)[0]], provider="binance", span=TEN)
-    assert added == Added(new=2, rejected=1)
-    assert warehouse.missing(SERIES, TEN) == [TimeRange(MARCH + MINUTE, MARCH + 2 * MINUTE)]
-    (letter,) = warehouse.dead_letters()
-    assert (letter.reason, letter.open_time, letter.provider) == ("high_low", MARCH + MINUTE, "binance")
-    assert "high=0.5" in letter.raw
-    warehouse.reject(SERIES, "malformed", "<html>", provider="kraken")
-    assert [one.raw for one in warehouse.dead_letters(SERIES, limit=1)] == ["<html>"]
-
-
-def test_the_newest_word_wins_and_the_older_ones_are_kept(warehouse: Warehouse) -> None:
-    first, second, third = (Bar(MARCH, 1.0, high, 0.5, 1.0, 1.0, 3) for high in (2.0, 3.0, 4.0))
-    warehouse.add(SERIES, [first], provider="binance")
-    assert warehouse.add(SERIES, [second], provider="kraken") == Added(revised=1)
-    assert not warehouse.revise(SERIES, second, provider="binance")
-    assert warehouse.revise(SERIES, third, provider="binance")
-    assert warehouse.bars(SERIES, EVER) == [third]
-    assert [(one.before, one.provider, one.by) for one in warehouse.revisions(SERIES)] == [
-        (first, "binance", "kraken"), (second, "kraken", "binance"),
-    ]  # fmt: skip
-
-
 def test_every_bar_knows_where_it_comes_from(warehouse: Warehouse) -> None:
     warehouse.add(SERIES, bars(3), provider="binance")
     warehouse.add(SERIES, bars(2, first=3), provider="kraken", adjusted=True)
@@ -169,6 +140,17 @@ def test_a_closed_warehouse_says_so(warehouse: Warehouse) -> None:
     warehouse.close()
     with pytest.raises(WarehouseError, match="is closed"):
         warehouse.series()
+
+
+def test_one_that_is_sent_to_another_process_is_opened_there(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "w", clock=SystemClock()) as warehouse:
+        warehouse.add(SERIES, bars(3), provider="binance")
+        code = "import pickle, sys; print(len(pickle.loads(sys.stdin.buffer.read()).read('binance', 'BTC/USDT', '1m')))"
+        sent = pickle.dumps(warehouse)
+        run = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True)
+    assert run.stdout.split() == [b"3"]
+    with Warehouse(tmp_path / "w", readonly=True) as warehouse, pickle.loads(pickle.dumps(warehouse)) as same:
+        assert (same.root, same.readonly, same.bars(SERIES, EVER)) == (tmp_path / "w", True, bars(3))
 
 
 def test_many_threads_add_and_read_at_once(warehouse: Warehouse) -> None:

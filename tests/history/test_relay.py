@@ -1,0 +1,134 @@
+"""One provider after the other, until somebody gives the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from btfeeds import monitor
+from btfeeds.errors import BtfeedsError, HistoryIncomplete, NetworkError, UnknownSymbol, WarehouseUnwritable
+from btfeeds.history.paging import Gone, Page
+from btfeeds.history.relay import Relay
+from btfeeds.market import Symbol, Timeframe, TimeRange
+
+MINUTE = Timeframe.parse("1m")
+DOWN = NetworkError("It cannot be reached.")
+
+
+class Provider:
+    """Gives pages of ten minutes (of 1 ms each) from its `reach` on; what it has not got are its `holes`; from
+    `fails` on it fails with `error`."""
+
+    def __init__(
+        self, *holes: tuple[int, int], reach: int | None = None, fails: int = 10**9, error: BtfeedsError = DOWN
+    ) -> None:
+        self.holes, self.reached, self.fails, self.error = holes, reach, fails, error
+        self.asked: list[tuple[int, int]] = []
+
+    def reach(self, _: Timeframe) -> int | None:
+        return self.reached
+
+    def fill(self, _: Symbol, __: Timeframe, span: TimeRange, *, cancelled: Gone) -> Iterator[Page]:
+        self.asked.append((span.start, span.end))
+        lacking = [(max(start, span.start), min(end, span.end)) for start, end in self.holes
+                   if start < span.end and end > span.start]  # fmt: skip
+        for start in range(span.start, span.end, 10):
+            if start >= self.fails:
+                raise self.error
+            if start not in [first for first, _ in lacking]:
+                yield Page(TimeRange(start, min(start + 10, span.end)), [])
+        if lacking:
+            raise HistoryIncomplete("Some bars cannot be bars.", missing=tuple(lacking))
+
+    pages = fill
+
+
+@pytest.fixture
+def changes() -> Iterator[list[monitor.Happening]]:
+    told: list[monitor.Happening] = []
+    sink = monitor.add(told.append)
+    yield told
+    monitor.remove(sink)
+
+
+def relay(given: dict[str, Provider], gone: Gone = lambda: False) -> Relay:
+    return Relay(given.__getitem__, Symbol("BTC/USDT"), MINUTE, gone, read=False)  # type: ignore[arg-type]
+
+
+def had(made: Relay, names: str, start: int = 0, end: int = 50) -> list[tuple[str, int, int]]:
+    """Who gave what, the pages of one in a row as one."""
+    runs: list[tuple[str, int, int]] = []
+    for one in made.pages(names.split(), TimeRange(start, end)):
+        span = one.page.span
+        if runs and runs[-1][::2] == (one.provider, span.start):
+            runs[-1] = (one.provider, runs[-1][1], span.end)
+        else:
+            runs.append((one.provider, span.start, span.end))
+    return runs
+
+
+def test_the_first_gives_everything_and_nobody_else_is_asked(changes: list[monitor.Happening]) -> None:
+    given = {"a": Provider(), "b": Provider()}
+    assert had(relay(given), "a b") == [("a", 0, 50)]
+    assert (given["b"].asked, changes) == ([], [])
+
+
+def test_who_fails_is_followed_where_it_failed(changes: list[monitor.Happening]) -> None:
+    given = {"a": Provider(fails=20), "b": Provider()}
+    assert had(relay(given), "a b") == [("a", 0, 20), ("b", 20, 50)]
+    assert changes == [monitor.ProviderChanged("a", "BTC/USDT 1m", "b", 20, "It cannot be reached.")]
+
+
+def test_who_reaches_further_back_gives_the_beginning(changes: list[monitor.Happening]) -> None:
+    given = {"a": Provider(reach=30), "b": Provider()}
+    assert had(relay(given), "a b") == [("b", 0, 30), ("a", 30, 50)]
+    assert changes == [monitor.ProviderChanged("b", "BTC/USDT 1m", "a", 30, "it has the bars from here on")]
+
+
+def test_a_hole_is_filled_by_the_next_behind_the_rest(changes: list[monitor.Happening]) -> None:
+    given = {"a": Provider((20, 30)), "b": Provider((20, 30)), "c": Provider()}
+    made = relay(given)
+    assert had(made, "a b c") == [("a", 0, 20), ("a", 30, 50), ("c", 20, 30)]
+    assert made.lacking() is None
+    assert [(one.venue, one.to, one.start) for one in changes if isinstance(one, monitor.ProviderChanged)] == [
+        ("a", "b", 20), ("b", "c", 20)
+    ]  # fmt: skip
+
+
+def test_holes_that_nobody_fills_are_named_together() -> None:
+    made = relay({"a": Provider((10, 20), (40, 50)), "b": Provider((10, 20), fails=40)})
+    assert had(made, "a b") == [("a", 0, 10), ("a", 20, 40)]
+    lacking = made.lacking()
+    assert lacking is not None
+    assert (lacking.missing, lacking.what) == (((10, 20), (40, 50)), "It cannot be reached.")
+
+
+def test_the_only_one_is_asked_three_times_in_a_row() -> None:
+    given = {"a": Provider(fails=20)}
+    with pytest.raises(NetworkError):
+        had(relay(given), "a")
+    assert given["a"].asked == [(0, 50), (20, 50), (20, 50)]
+
+
+@pytest.mark.parametrize("error", [UnknownSymbol("No such symbol."), WarehouseUnwritable("The disk is full.")])
+def test_what_cannot_get_better_is_told_at_once(error: BtfeedsError) -> None:
+    given = {"a": Provider(fails=20, error=error)}
+    with pytest.raises(type(error)):
+        had(relay(given), "a")
+    assert given["a"].asked == [(0, 50)]
+
+
+@pytest.mark.parametrize("first", [Provider(fails=20, error=WarehouseUnwritable("The disk is full.")),
+                                   Provider((20, 30))])  # fmt: skip
+def test_a_full_disk_is_no_providers_fault(first: Provider, changes: list[monitor.Happening]) -> None:
+    given = {"a": first, "b": Provider(fails=0, error=WarehouseUnwritable("The disk is full.")), "c": Provider()}
+    with pytest.raises(WarehouseUnwritable):
+        had(relay(given), "a b c")
+    assert given["c"].asked == []
+
+
+def test_who_is_not_waited_for_any_more_hears_of_it() -> None:
+    given = {"a": Provider((20, 30)), "b": Provider(fails=0)}
+    with pytest.raises(NetworkError):
+        had(relay(given, lambda: True), "a b")
