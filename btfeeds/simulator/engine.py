@@ -25,6 +25,7 @@ _FRAMES_PER_SECOND = 2_000  # of the wall; updates of forming bars are thinned o
 _DRIP_EVERY, _DRIP_BYTES = 200, 8
 _END_OF_TIME = 1 << 62
 _GATES = ("region_block", "ban", "unavailable", "rate_limit")
+_PAGES = ("html", "short_pages", "overlap")  # what is wrong with the answers themselves
 _ARMED: Mapping[str, Sequence[str]] = {  # faults that wait for the next frame, and which kinds of frames they spoil
     "duplicate": ("closed", "trade"),
     "malformed": ("closed", "trade"),
@@ -120,7 +121,14 @@ class Engine:
         """The answer to a REST request."""
         self.now = max(self.now, now)
         seen = self.now - self._lag
+        html, short, overlap = (self._gates.get(name, 0) > self.now for name in _PAGES)
+        for market in self.dialect.markets.values():
+            market.short, market.overlap = short, overlap
         reply = self._gate(_GATES) or self.dialect.answer(Ask(path, query, self.now, seen, headers or {}))
+        for market in self.dialect.markets.values():
+            market.short = market.overlap = False  # what is streamed is whole
+        if html:
+            reply = Reply(502, "<html><body><h1>Bad gateway</h1></body></html>", {"Content-Type": "text/html"})
         asked = "&".join(f"{name}={value}" for name, value in query.items())
         self.note("rest", f"{reply.status} {path}{'?' if asked else ''}{asked}")
         return reply
@@ -318,7 +326,7 @@ class Engine:
         if fault.name in _ARMED:
             for kind in _ARMED[fault.name]:
                 self._armed[fault.name, kind] = replace(fault, when=_NOT_YET)
-        elif fault.name in _GATES:
+        elif fault.name in _GATES + _PAGES:
             self._gates[fault.name] = until
         elif fault.name == "rest_lag":
             self._lag = fault.duration

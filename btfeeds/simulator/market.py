@@ -65,6 +65,7 @@ class Market:
         self._ticks: dict[int, tuple[Tick, ...]] = {}
         self._rows: dict[tuple[Timeframe, int], Row] = {}
         self._opens: dict[Timeframe, list[int]] = {timeframe: self._times}
+        self.short = self.overlap = False  # faults of an answer: see `bars`
 
     def bar(self, timeframe: Timeframe, open_time: int, now: int) -> Row | None:
         """The bar that opens at `open_time` as it is at `now`; None where the file has none, or none yet.
@@ -84,14 +85,20 @@ class Market:
         return row
 
     def bars(self, timeframe: Timeframe, span: TimeRange, now: int, limit: int, *, newest: bool = False) -> list[Row]:
-        """Up to `limit` bars that open in `span`, ascending: the oldest of them, or the newest; the forming one too."""
+        """Up to `limit` bars that open in `span`, ascending: the oldest of them, or the newest; the forming one too.
+
+        While `short` it is a third of them, while `overlap` one more that opens before.
+        """
         opens = self.opens(timeframe)
+        limit = max(1, limit // 3) if self.short else limit
         first = bisect_left(opens, span.start)
         behind = bisect_left(opens, min(span.end, now + 1))
         if newest:
             first = max(first, behind - limit)
         else:
             behind = min(behind, first + limit)
+        if self.overlap and limit > 1:
+            first = max(first - 1, 0)
         rows = (self.bar(timeframe, open_time, now) for open_time in opens[first:behind])
         return [row for row in rows if row]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.simulator import serve
 from btfeeds.warehouse import Warehouse
 from tests.e2e.archive import MINUTE, START, Archive, values
 from tests.e2e.helpers import btfeeds_cli, environment
@@ -70,6 +71,30 @@ def test_faults_on_the_way_change_nothing(tmp_path: Path) -> None:
         done = fetch(archive, tmp_path, 4)
     assert done.returncode == 0, done.stderr
     check(tmp_path, 5_760)
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit", "coinbase"])
+def test_a_simulated_venue_with_everything_wrong_gives_the_exact_range(venue: str, tmp_path: Path) -> None:
+    bars = tuple(Bar(START + number * MINUTE, *values(number)) for number in range(4_000))
+    with serve(venue, bars, symbol="BTC/USD", history=3_990, speed=1) as sim:
+        for fault in ("html:3s", "unavailable:4s", "rate_limit:5s", "overlap"):  # one behind the other
+            sim.fault(fault)
+        if venue == "binance":  # where bars without trades have no row, a short answer would be a lie
+            sim.fault("short_pages")
+        done = btfeeds_cli(
+            "fetch", venue, "BTC/USD", "1m", "--from", "2020-01-01T00:07", "--to", "2020-01-03T12:00",
+            "--sim", sim.rest_url, "--warehouse", str(tmp_path), "--json",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    series = Subscription(venue, Symbol("BTC/USD"), Timeframe.parse("1m"))
+    span = TimeRange(START + 7 * MINUTE, START + 3_600 * MINUTE)
+    with Warehouse(tmp_path) as warehouse:
+        got = warehouse.rows(series, span).bars
+        assert warehouse.missing(series, span) == []
+    rows = zip(*(getattr(got, name).tolist() for name in ("open", "high", "low", "close", "volume")), strict=True)
+    assert dict(zip(got.open_time.tolist(), rows, strict=True)) == {
+        START + number * MINUTE: values(number) for number in range(7, 3_600)
+    }
 
 
 def test_many_symbols_at_a_time_do_not_get_mixed_up(tmp_path: Path) -> None:

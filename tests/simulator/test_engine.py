@@ -326,6 +326,26 @@ def test_requests_are_refused_for_a_time(text: str, status: int, retry_after: st
     assert scene.engine.ask("/api/v3/time", {}, scene.engine.now).status == 200
 
 
+def test_for_a_time_every_answer_is_a_page_of_html() -> None:
+    scene = _struck("html@0s:5s")
+    scene.run(1_000)
+    reply = scene.engine.ask("/api/v3/time", {}, scene.engine.now)
+    assert (reply.status, reply.headers["Content-Type"], reply.body[:6]) == (502, "text/html", "<html>")
+    scene.run(4_000)
+    assert scene.engine.ask("/api/v3/time", {}, scene.engine.now).status == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "opened"), [("", range(3, 9)), ("short_pages@0s", range(3, 5)), ("overlap@0s", range(2, 9))]
+)
+def test_an_answer_may_be_short_or_begin_too_early(fault: str, opened: range) -> None:
+    scene = _struck(fault) if fault else Scene(minutes(30))
+    scene.run(1_000)
+    query = {"symbol": "BTCUSDT", "interval": "1m", "startTime": str(START + 3 * MINUTE), "limit": "6"}
+    rows = json.loads(scene.engine.ask("/api/v3/klines", query, scene.engine.now).body)
+    assert [(row[0] - START) // MINUTE for row in rows] == list(opened)
+
+
 @pytest.mark.parametrize(("name", "refused"), [("rate_limit", False), ("ban", True), ("region_block", True)])
 def test_new_connections_are_refused_but_not_by_a_rate_limit(name: str, refused: bool) -> None:
     scene = _struck(f"{name}@0s")
