@@ -73,7 +73,7 @@ def test_faults_on_the_way_change_nothing(tmp_path: Path) -> None:
     check(tmp_path, 5_760)
 
 
-@pytest.mark.parametrize("venue", ["binance", "bybit", "coinbase"])
+@pytest.mark.parametrize("venue", ["binance", "coinbase"])
 def test_a_simulated_venue_with_everything_wrong_gives_the_exact_range(venue: str, tmp_path: Path) -> None:
     bars = tuple(Bar(START + number * MINUTE, *values(number)) for number in range(4_000))
     with serve(venue, bars, symbol="BTC/USD", history=3_990, speed=1) as sim:
