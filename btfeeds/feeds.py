@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import weakref
+from collections import deque
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -18,15 +19,15 @@ import pandas as pd
 from btfeeds import venues
 from btfeeds.cerebro import options
 from btfeeds.cerebro.resample import rest_ticks
-from btfeeds.cerebro.stamps import days, ms_of, timeframe
+from btfeeds.cerebro.stamps import days, ms_of, parsed, timeframe
 from btfeeds.cerebro.trim import trim
-from btfeeds.cerebro.wake import Seat, Source, Wake, wake_of
+from btfeeds.cerebro.wake import Seat, Wake, wake_of
 from btfeeds.cerebro.wanted import WantedBars
 from btfeeds.clock import Clock, SystemClock
 from btfeeds.errors import BtfeedsError
-from btfeeds.live.items import Delivery, Notice
+from btfeeds.live.items import Delivery, Gap, Notice
 from btfeeds.live.status import Status
-from btfeeds.market import Subscription, Symbol, Timeframe
+from btfeeds.market import TICK, Symbol
 from btfeeds.venues.base import Venue
 
 _COLUMNS = ("open", "high", "low", "close", "volume", "filled")
@@ -45,7 +46,8 @@ class BaseLiveDataFeed(WantedBars):
 
     - `dataname`: the symbol, as in "BTC/USDT" (or a DataFrame, for a backtest as with PandasData)
     - `venue`: its name, as in "binance" (the classes per venue know it)
-    - `timeframe`, `compression`: "1m", "4h", "1d" … or backtrader's numbers; default one minute
+    - `timeframe`, `compression`: "1m", "4h", "1d" … or backtrader's numbers; default one minute. "tick" or
+      bt.TimeFrame.Ticks: each trade is a bar, stamped with its own time; live only
     - `history`: how much before now: "30d", "2h", a number of bars, or None; or `fromdate` instead
     - `fromdate`, `todate`: as everywhere in backtrader; a plain date as `todate` means its whole day
     - `historical`: True downloads fromdate..todate (or `history`) and ends: a backtest, preloaded, runonce possible
@@ -108,6 +110,7 @@ class BaseLiveDataFeed(WantedBars):
         self._inner: Any = None
         self._downloaded: pd.DataFrame | None = None
         self._span: tuple[int | None, int] = (None, 0)
+        self._gaps: deque[Gap] = deque(maxlen=64)
         self._over = self._exhausted = False
         self._settled = 0
         self._feed_clock: Clock = self.p.clock or SystemClock()
@@ -144,6 +147,7 @@ class BaseLiveDataFeed(WantedBars):
         self._over = False
         self._exhausted = self._inner_fresh = False
         self._last_open: int | None = None
+        self._gaps.clear()
         self._start_asked: int | None = None
         self._sources = ["", ""]
         self.error = self.summary = None
@@ -193,27 +197,6 @@ class BaseLiveDataFeed(WantedBars):
         self._wake.join(self._seat)
         self._finalizer = weakref.finalize(self, stream.close)
         stream.open(self._wake.push)
-
-    def make_stream(self, start: int | None, until: int | None) -> Source:
-        """The stream of this feed: from `start` (None: no history) to `until` (None: without end), in epoch ms."""
-        from btfeeds.live.stream import Stream  # here: a backtest needs no network code
-
-        venue = self._venue()
-        assert self._symbol is not None
-        subscription = Subscription(venue.name, self._symbol, self._base)
-        stream: Source = Stream(
-            venue,
-            subscription,
-            clock=self._feed_clock,
-            start=start,
-            until=until,
-            gaps=self.p.gaps,
-            after=self._position.last if self._position else None,
-            capacity=self.p.buffer,
-            backfill=self.p.backfill,
-            stored=self._stored(venue, subscription),
-        )
-        return stream
 
     # --- live --------------------------------------------------------------------------------------------------------
 
@@ -318,7 +301,8 @@ class BaseLiveDataFeed(WantedBars):
         """Take from the stream up to the next bar; words that come before it are said now, in their place."""
         while (item := seat.pull()) is not None:
             if isinstance(item, Delivery):
-                if self._last_open is None or item.bar.open_time > self._last_open:
+                # several trades may have one time, and their stream alone knows their order
+                if self._last_open is None or item.bar.open_time > self._last_open or self._base == TICK:
                     seat.held = item
                     return True
             else:
@@ -328,6 +312,8 @@ class BaseLiveDataFeed(WantedBars):
     def _tell(self, seat: Seat, notice: Notice) -> None:
         if notice.status in _NO_HISTORY_NOW:
             seat.in_history = False
+        if isinstance(notice.payload, Gap):
+            self._gaps.append(notice.payload)
         extra = () if notice.payload is None else (notice.payload,)
         self.put_notification(notice.status, notice.reason, *extra)
 
@@ -391,6 +377,6 @@ def live(venue: str, symbol: str, timeframe: str, **params: Any) -> BaseLiveData
     """A feed ready for `cerebro.adddata`. `params` are those of BaseLiveDataFeed."""
     name = venues.canonical(venue)
     feed: BaseLiveDataFeed = _CLASSES[name](
-        dataname=symbol, venue=name, timeframe=Timeframe.parse(timeframe), **params
+        dataname=symbol, venue=name, timeframe=parsed(timeframe), **params
     )
     return feed

@@ -18,7 +18,7 @@ from btfeeds.errors import ConfigError
 
 _UTC = dt.UTC
 _DAY = 86_400_000
-_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY, "w": 7 * _DAY}
+_UNIT_MS = {"t": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY, "w": 7 * _DAY}
 _MONDAY = 4 * _DAY  # 1970-01-05 was a Monday; weeks open on Mondays at every venue we know
 
 
@@ -155,6 +155,27 @@ class Timeframe:
         if self.unit in "wM":
             return _DAY % smaller.ms == 0
         return self.ms % smaller.ms == 0
+
+
+class _Tick(Timeframe):
+    """Single trades as bars: one opens and closes in the same instant, and several may do so in the same one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "tick"
+
+    def close(self, open_time: int) -> int:
+        return open_time
+
+    def back(self, open_time: int, bars: int) -> int:
+        return open_time
+
+    def holds(self, smaller: Timeframe) -> bool:
+        return False
+
+
+TICK = _Tick(1, "t")  # only a live feed can have it, so no text is parsed as this
 
 
 @lru_cache(maxsize=256)

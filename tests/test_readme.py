@@ -76,7 +76,8 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
 @pytest.mark.parametrize("document", ["README.md", ".env.example"])
 def test_every_variable_that_is_documented_is_known(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8").replace("<VENUE>", "BINANCE")
-    of_venues = {settings.variable(venue, name) for venue in ("binance", "binanceus") for name in settings.PER_VENUE}
+    named = ("binance", "binanceus", "ibkr")
+    of_venues = {settings.variable(venue, name) for venue in named for name in settings.PER_VENUE}
     assert set(re.findall(r"\bBTFEEDS_\w+", text)) <= {*settings.GENERAL, *of_venues}
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from btfeeds.cerebro import guard
 from btfeeds.cerebro.bulk import BulkPandasData
+from btfeeds.cerebro.replay import Replaying
 from btfeeds.cerebro.resample import Clone, Resampling, check, open_time, restart
 from btfeeds.cerebro.stamps import utc
 from btfeeds.cerebro.zones import zone
@@ -43,6 +44,10 @@ class HostedFeed(BulkPandasData):
     def begins(self, first: int) -> int:
         """When the first bar would have opened, had there been trades; `first` is when it did."""
         return first
+
+    def lacks(self, start: int, end: int) -> bool:
+        """Whether a larger bar of this span would lack what the feed should have given."""
+        return False
 
     def trusts_clock(self) -> bool:
         """Whether filters that close bars by the wall clock may do so."""
@@ -100,6 +105,10 @@ class HostedFeed(BulkPandasData):
     def resample(self, **kwargs: Any) -> None:
         """Called by `cerebro.resampledata`."""
         self.addfilter(Resampling, **kwargs)
+
+    def replay(self, **kwargs: Any) -> None:
+        """Called by `cerebro.replaydata`."""
+        self.addfilter(Replaying, **kwargs)
 
     @property
     def resampling(self) -> int:

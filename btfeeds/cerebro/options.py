@@ -9,7 +9,7 @@ from typing import Any
 
 import backtrader as bt
 
-from btfeeds.cerebro.stamps import pair, timeframe, utc
+from btfeeds.cerebro.stamps import pair, parsed, timeframe, utc
 from btfeeds.cerebro.zones import zone
 from btfeeds.errors import ConfigError
 from btfeeds.market import Timeframe, to_ms
@@ -31,6 +31,8 @@ def settle(p: Any, *, framed: bool) -> None:
     for name in ("historical", "backfill_start", "backfill", "sandbox"):
         if not isinstance(getattr(p, name), bool):
             raise _wrong(name, getattr(p, name), "Write True or False.")
+    if p.timeframe == bt.TimeFrame.Ticks:
+        _check_ticks(p, framed)
     if p.historical and not framed and p.history is None and p.fromdate is None:
         raise _wrong("historical", True, 'Say from when: history="30d" or fromdate=…')
 
@@ -38,7 +40,7 @@ def settle(p: Any, *, framed: bool) -> None:
 def settle_series(p: Any, *, framed: bool) -> None:
     """The parameters that say which bars are wanted, and how they are shown. Raises ConfigError."""
     if isinstance(p.timeframe, str | Timeframe):
-        number, count = pair(Timeframe.parse(p.timeframe))
+        number, count = pair(parsed(p.timeframe))
         p.timeframe, p.compression = number, count * p.compression
     if p.timeframe is None:
         p.timeframe = bt.TimeFrame.Days if framed else bt.TimeFrame.Minutes
@@ -64,8 +66,32 @@ def settle_series(p: Any, *, framed: bool) -> None:
         history_start(p.history, Timeframe(1, "m"), 0)
 
 
+def _check_ticks(p: Any, framed: bool) -> None:
+    """Single trades come live, one by one. Raises ConfigError for what speaks of their past, or of a grid of bars."""
+    asked = {
+        "A DataFrame": framed,
+        "history=": p.history is not None,
+        "fromdate=": p.fromdate is not None,
+        "historical=True": p.historical,
+        "warehouse=": p.warehouse is not None and p.warehouse is not False,
+        "resume=": p.resume is not None,
+        "backfill_from=": p.backfill_from is not None,
+        f"gaps={p.gaps!r}": p.gaps != "mark",
+        "align=": p.align > 0,
+    }
+    for name in [name for name, is_asked in asked.items() if is_asked]:
+        raise ConfigError(
+            f"{name} does not go with single trades (bt.TimeFrame.Ticks).",
+            "Nothing was started.",
+            "Ticks come live only, one by one, and there are no old ones: leave it out, or take bars of seconds.",
+        )
+    p.stamp = "close"  # of a trade both are the same instant
+
+
 def check_missing(p: Any) -> None:
-    """What to do about bars nobody was asked for. Raises ConfigError."""
+    """What a feed of the warehouse cannot have, and what to do about bars nobody was asked for. Raises ConfigError."""
+    if p.timeframe == bt.TimeFrame.Ticks:
+        raise _wrong("timeframe", "tick", "The warehouse has bars; single trades come live only.")
     if p.missing not in ("stop", "skip", "download"):
         raise _wrong("missing", p.missing, 'Write "stop", "skip" or "download".')
     if p.venue == "auto" and p.missing != "download":

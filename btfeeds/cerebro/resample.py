@@ -19,8 +19,10 @@ from typing import Any, ClassVar
 import backtrader as bt
 
 from btfeeds.cerebro.buckets import Buckets
+from btfeeds.cerebro.replay import Replaying
 from btfeeds.cerebro.stamps import days, ms_of, timeframe, utc
 from btfeeds.errors import ConfigError
+from btfeeds.market import TICK
 
 # What backtrader's Resampler can be told, with the only value that makes sense here.
 _FIXED = {
@@ -60,6 +62,8 @@ class Resampling:
         self._buckets: Buckets | None = None
         self._values: dict[str, float] = {}
         self._end = 0
+        self._sum_rest = 0.0  # what the sum of the volumes lost by rounding
+        self._over = 0  # larger bars that open before this were delivered
         self._untraded = False  # whether nobody traded in the bar under way
         self._whole: bool | None = None  # whether the bar under way has its beginning; None before the first one
         data.resampling = 1
@@ -70,19 +74,23 @@ class Resampling:
         self.bucket = None
         self._buckets = None
         self._whole = None
+        self._over = 0
 
     def __call__(self, data: Any) -> bool:
         stamp = ms_of(data.datetime[0])
         opened = self.source.back(stamp, 1) if data.stamps_close else stamp
         if self.bucket and opened >= self.bucket[1]:
             self._deliver(data)
+        if opened < self._over:  # a trade behind its time: what it belongs to was delivered
+            data.backwards()
+            return True
         untraded = _untraded(data)
         if self.bucket is None:
             if self._buckets is None:
                 self._buckets = Buckets(self.target, data._tz)
             self.bucket = self._buckets.bounds(opened)
             first = self._whole is None
-            self._whole = not first or min(opened, data.begins(opened)) <= self.bucket[0]
+            self._whole = not first or data.begins(opened) <= self.bucket[0]
             self._untraded = untraded
             self._begin(data)
         elif self._untraded and not untraded:
@@ -110,13 +118,17 @@ class Resampling:
 
     def _begin(self, data: Any) -> None:
         self._values = {alias: getattr(data.lines, alias)[0] for alias in data.getlinealiases()}
+        self._sum_rest = 0.0
 
     def _add(self, data: Any) -> None:
         values, lines = self._values, data.lines
         for alias in values:
             value = getattr(lines, alias)[0]
             if alias == "volume":
-                values[alias] += value
+                total = values[alias]
+                values[alias] = total + value
+                larger, smaller = (total, value) if total >= value else (value, total)
+                self._sum_rest += larger - values[alias] + smaller
             elif alias == "high":
                 values[alias] = max(value, values[alias])
             elif alias in ("low", "filled"):  # filled only when all its bars are
@@ -130,8 +142,11 @@ class Resampling:
         # carries the stamp of its last bar, to be in the same next().
         end = max(self.bucket[1], self._end)
         self._values["datetime"] = days(end if data.stamps_close else self.source.back(end, 1))
-        if self._whole:
+        if self.source == TICK:  # as bars are made of trades everywhere: the decimal fraction that the sum is
+            self._values["volume"] = round(self._values["volume"] + self._sum_rest, 10)
+        if self._whole and not data.lacks(*self.bucket):
             data._add2stack([self._values[alias] for alias in data.getlinealiases()])
+        self._over = self.bucket[1]
         self.bucket = None
 
 
@@ -180,6 +195,10 @@ class Clone(bt.feed.DataClone):
         """When the first bar would have opened, had there been trades; `first` is when it did."""
         return int(self.data.begins(first))
 
+    def lacks(self, start: int, end: int) -> bool:
+        """Whether what the feed should have given of this span is not all there."""
+        return bool(self.data.lacks(start, end))
+
     def opened(self, ago: int = 0) -> dt.datetime:
         """When the bar opened, as a naive UTC datetime."""
         return utc(self.open_time(ago))
@@ -191,6 +210,9 @@ class Clone(bt.feed.DataClone):
     def resample(self, **kwargs: Any) -> None:
         self.addfilter(Resampling, **kwargs)
         self._name = f"{self.data._name} {timeframe(self._timeframe, self._compression)}"
+
+    def replay(self, **kwargs: Any) -> None:
+        self.addfilter(Replaying, **kwargs)
 
     def clone(self, **kwargs: Any) -> Any:
         return type(self)(dataname=self.data, **kwargs)  # type: ignore[call-arg]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from btfeeds.errors import ConfigError
-from btfeeds.market import Timeframe
+from btfeeds.market import TICK, Timeframe
 
 _DAY_US = 86_400_000_000
 _DAY_MS = 86_400_000
@@ -57,26 +57,33 @@ _UNITS = {
 
 
 def timeframe(number: int, compression: int) -> Timeframe:
-    """The timeframe of backtrader's pair. Raises ConfigError for ticks, which are not bars."""
+    """The timeframe of backtrader's pair: of Ticks it is TICK. Raises ConfigError."""
+    if number == bt.TimeFrame.Ticks and compression == 1:
+        return TICK
     if number in (bt.TimeFrame.Ticks, bt.TimeFrame.MicroSeconds):
         raise ConfigError(
-            f"bt.TimeFrame.{bt.TimeFrame.TName(number)} is not supported: it has single trades, and a feed has bars.",
+            f"bt.TimeFrame.{bt.TimeFrame.TName(number)} with compression={compression!r} is not supported.",
             "Nothing was started.",
-            'Use bt.TimeFrame.Seconds: bars from "1s" upwards are made of trades, where the venue has no such bars.',
+            "Use bt.TimeFrame.Ticks with compression=1 for single trades, or bars of bt.TimeFrame.Seconds and longer.",
         )
     if number not in _UNITS or not isinstance(compression, int) or compression < 1:
         raise ConfigError(
             f"timeframe={number!r}, compression={compression!r} is not a timeframe of bars.",
             "Nothing was started.",
-            "Use bt.TimeFrame.Seconds, Minutes, Days, Weeks, Months or Years, and a compression from 1 upwards.",
+            "Use bt.TimeFrame.Ticks, Seconds, Minutes, Days, Weeks, Months or Years, and a compression from 1 upwards.",
         )
     unit, factor = _UNITS[number]
     return Timeframe.parse(f"{compression * factor}{unit}")
+
+
+def parsed(text: str | Timeframe) -> Timeframe:
+    """The timeframe that a feed is asked for in a text: "1m", "4h", or "tick" for single trades. Raises ConfigError."""
+    return TICK if text == "tick" else Timeframe.parse(text)
 
 
 def pair(frame: Timeframe) -> tuple[Any, int]:
     """backtrader's (timeframe, compression)."""
     if frame.unit == "h":
         return bt.TimeFrame.Minutes, frame.count * 60
-    units = {"s": "Seconds", "m": "Minutes", "d": "Days", "w": "Weeks", "M": "Months"}
+    units = {"t": "Ticks", "s": "Seconds", "m": "Minutes", "d": "Days", "w": "Weeks", "M": "Months"}
     return getattr(bt.TimeFrame, units[frame.unit]), frame.count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,9 +13,11 @@ from btfeeds import settings, venues
 from btfeeds.cerebro import filling, options
 from btfeeds.cerebro.hosted import HostedFeed
 from btfeeds.cerebro.resample import under_way
+from btfeeds.cerebro.wake import Source
 from btfeeds.clock import Clock
+from btfeeds.live.items import Gap
 from btfeeds.live.resume import Position, claim
-from btfeeds.market import Bar, Subscription, Symbol, to_ms
+from btfeeds.market import TICK, Bar, Subscription, Symbol, to_ms
 from btfeeds.venues.base import Venue
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ class WantedBars(HostedFeed):
     _span: tuple[int | None, int]
     _start_asked: int | None
     _position: Position | None = None
+    _gaps: deque[Gap]  # that were declared last
     _loaded: Bar | None = None  # handed to Cerebro, and not known to be dealt with yet
 
     def _venue(self) -> Venue:
@@ -94,7 +98,13 @@ class WantedBars(HostedFeed):
 
     def begins(self, first: int) -> int:
         """When the first bar would have opened, had there been trades; `first` is when it did."""
-        return first if self._start_asked is None else self._start_asked
+        if self._base == TICK:
+            return first + 1  # trades of the same instant may have come before
+        return first if self._start_asked is None else min(first, self._start_asked)
+
+    def lacks(self, start: int, end: int) -> bool:
+        """Whether trades of this span were missed: history has none. (Bars that are declared are not there at all.)"""
+        return self._base == TICK and any(gap.start < end and gap.end >= start for gap in self._gaps)
 
     def _until_ms(self) -> int | None:
         """No bar that opens here or later is wanted: the last one is stamped `todate` at the latest."""
@@ -149,6 +159,33 @@ class WantedBars(HostedFeed):
         from btfeeds.live.stored import claim as share
 
         return share(self.p.warehouse, venue, subscription, self._feed_clock)
+
+    def make_stream(self, start: int | None, until: int | None) -> Source:
+        """The stream of this feed: from `start` (None: no history) to `until` (None: without end), in epoch ms."""
+        from btfeeds.live.stream import Stream  # here: a backtest needs no network code
+        from btfeeds.live.ticks import TickStream
+
+        venue = self._venue()
+        assert self._symbol is not None
+        subscription = Subscription(venue.name, self._symbol, self._base)
+        if self._base == TICK:
+            ticks: Source = TickStream(
+                venue, subscription, clock=self._feed_clock, start=start, until=until, capacity=self.p.buffer
+            )
+            return ticks
+        stream: Source = Stream(
+            venue,
+            subscription,
+            clock=self._feed_clock,
+            start=start,
+            until=until,
+            gaps=self.p.gaps,
+            after=self._position.last if self._position else None,
+            capacity=self.p.buffer,
+            backfill=self.p.backfill,
+            stored=self._stored(venue, subscription),
+        )
+        return stream
 
     def _timeoffset(self) -> dt.timedelta:
         return dt.timedelta(milliseconds=self._feed_clock.now() - time.time_ns() // 1_000_000)

@@ -58,8 +58,9 @@ def command(
     from btfeeds.cli.witness import Witness
     from btfeeds.clock import SystemClock
     from btfeeds.feeds import live
-    from btfeeds.market import Symbol
+    from btfeeds.market import Symbol, Timeframe
 
+    Timeframe.parse(timeframe)  # single trades are for scripts: there is no grid to audit them on
     seconds = None if span is None else _duration(span) / 1000
     name = venues.canonical(venue)
     clock: Clock = SystemClock()
