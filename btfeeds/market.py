@@ -19,7 +19,7 @@ from btfeeds.errors import ConfigError
 _UTC = dt.UTC
 _DAY = 86_400_000
 _UNIT_MS = {"t": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY, "w": 7 * _DAY}
-_MONDAY = 4 * _DAY  # 1970-01-05 was a Monday; weeks open on Mondays at every venue we know
+_MONDAY = 4 * _DAY  # 1970-01-05 was a Monday; weeks that open on another day (Kraken, KuCoin) are not used
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):

@@ -120,9 +120,10 @@ def history_start(history: Any, frame: Timeframe, now: int) -> int | None:
 
 
 def sandbox_hosts(p: Any) -> tuple[str, str]:
-    """The hosts a feed names. A sandbox has to be named: no venue's test hosts are known here."""
+    """The hosts a feed names. A sandbox has to be named: known test hosts are venues of their own."""
     if p.sandbox and not (p.rest_url and p.stream_url):
-        raise _wrong("sandbox", True, "Name the test hosts with rest_url and stream_url.")
+        advice = "Name the test hosts with rest_url and stream_url, or take a venue of them, such as binancetestnet."
+        raise _wrong("sandbox", True, advice)
     return p.rest_url, p.stream_url
 
 

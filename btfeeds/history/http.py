@@ -238,7 +238,7 @@ def _translated(provider: Provider, timeout: float) -> Iterator[None]:
     except httpx2.TimeoutException:
         raise _unreachable(provider, f"no answer within {timeout:g} s") from None
     except httpx2.HTTPError as error:
-        if _certificate := _cause(error, ssl.SSLError):
+        if _certificate := _cause(error, ssl.SSLCertVerificationError):
             raise TlsError(
                 f"The certificate of {provider.title} is not accepted: {_certificate}",
                 "Nothing was sent; certificates are always verified.",

@@ -20,11 +20,11 @@ from btfeeds.errors import BadFrame, BtfeedsError, HistoryIncomplete, NetworkErr
 from btfeeds.history.backward import trades_in
 from btfeeds.history.http import HttpClient
 from btfeeds.history.ranges import merge, pages, subtract, union, whole
+from btfeeds.history.shown import bars_until, trades_until
 from btfeeds.live.aggregate import bars_from_trades
 from btfeeds.market import EMPTY, Bar, Symbol, Timeframe, TimeRange, Trade, iso, to_ms
 from btfeeds.venues.base import HttpRequest, HttpResponse, Paging, Provider
 
-_SURE_MS = 1_000  # a Date header counts whole seconds, and history lags a little behind the close
 _DAY_MS = 86_400_000
 _ASK_AGAIN = 2  # times, for a bar or an answer that cannot be right
 _PAGES_OF_AN_ANSWER = 100  # more of them are a venue's mistake
@@ -188,15 +188,20 @@ class Pager:
     ) -> Iterator[Page]:
         for window in pages(span, timeframe, max(1, self.provider.trades_window_ms // timeframe.ms)):
             try:
-                trades, closed = self._trades(symbol, timeframe, window, gone)
+                trades, first, heard = self._trades(symbol, window, gone)
             except BtfeedsError as error:
                 if error.fatal or gone():
                     raise
                 failed(window, error)
                 continue
-            answered = TimeRange(window.start, min(window.end, closed))
-            if answered:
-                yield Page(answered, bars_from_trades((t for t in trades if t.time in answered), timeframe))
+            date = _date(first)
+            venue_time = self._venue_now(first, date)
+            closed = trades_until(timeframe, venue_time, heard, self.provider.lag_ms)
+            answered = TimeRange(window.start, max(window.start, min(window.end, closed)))
+            bars = bars_from_trades((trade for trade in trades if trade.time in answered), timeframe)
+            took = _took(first, date)
+            if answered or took:  # it tells the venue's time all the same
+                yield Page(answered, bars, venue_time, took)
             if answered.end < window.end:
                 return
 
@@ -242,10 +247,8 @@ class Pager:
             end = min(end, timeframe.close(timeframe.floor(max(bar.open_time for bar in inside))))
         date = _date(response)
         venue_time = self._venue_now(response, date)
-        end_of_closed = timeframe.floor(venue_time - _SURE_MS)
-        youngest = timeframe.floor(max([bar.open_time for bar in rows if bar.open_time <= venue_time], default=-1))
-        if youngest >= 0 and timeframe.close(youngest) > venue_time - self.provider.lag_ms:
-            end_of_closed = min(end_of_closed, youngest)  # it may be shown as it was before its end
+        opened = (bar.open_time for bar in rows)
+        end_of_closed = bars_until(timeframe, venue_time, opened, self.provider.lag_ms)
         covered = TimeRange(span.start, max(span.start, min(end, end_of_closed)))
         return _Answer(
             covered,
@@ -295,12 +298,14 @@ class Pager:
                 )
         return rows
 
-    def _trades(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> tuple[list[Trade], int]:
-        """The trades of a span, ascending, and up to when bars made of them are closed."""
+    def _trades(self, symbol: Symbol, span: TimeRange, gone: Gone) -> tuple[list[Trade], HttpResponse, int]:
+        """The trades of a span, ascending; the answer that tells up to when they are all; the time of the last trade
+        that was shown, which may be behind the span.
+        """
         if self.provider.trades_back:
-            return self._numbered_trades(symbol, timeframe, span, gone)
+            return self._numbered_trades(symbol, span, gone)
         found: dict[int, Trade] = {}
-        closed = span.end
+        first, heard = HttpResponse(0, b""), 0
         window = self.provider.trades_window_ms
         for start in range(span.start, span.end, window):
             hour = TimeRange(start, min(span.end, start + window))
@@ -309,32 +314,35 @@ class Pager:
                 request = self.provider.trades_request(symbol, hour, after)
                 assert request is not None  # pages() has asked already
                 response, trades = self._parsed(request, self.provider.parse_trades, gone)
-                if after is None:
-                    closed = timeframe.floor(self._venue_now(response, _date(response)) - _SURE_MS)
+                first = response if after is None else first
+                heard = max([heard, *(trade.time for trade in trades)])
                 new = [trade for trade in trades if trade.id not in found and (after is None or trade.id > after.id)]
                 found.update((trade.id, trade) for trade in new)
                 full = len(trades) >= int(request.params.get("limit", 1))
                 if not new or not full or new[-1].time >= hour.end:
                     break
                 after = max(new, key=lambda trade: trade.id)
-        return [found[number] for number in sorted(found)], closed
+        return [found[number] for number in sorted(found)], first, heard
 
     def _numbered_trades(
-        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone
-    ) -> tuple[list[Trade], int]:
-        times: list[int] = []
+        self, symbol: Symbol, span: TimeRange, gone: Gone
+    ) -> tuple[list[Trade], HttpResponse, int]:
+        answers: list[HttpResponse] = []
+        heard = 0
 
         def ask(below: int) -> list[Trade]:
             after = Trade(span.end, 0.0, 0.0, below) if below else None
             request = self.provider.trades_request(symbol, span, after)
             assert request is not None  # pages() has asked already
             response, trades = self._parsed(request, self.provider.parse_trades, gone)
-            times.append(self._venue_now(response, _date(response)))
+            nonlocal heard
+            answers.append(response)
+            heard = max([heard, *(trade.time for trade in trades)])
             return list(trades)
 
         page = int(self.provider.trades_request(symbol, span).params["limit"])  # type: ignore[union-attr]
         trades = trades_in(span, ask, page)
-        return trades, timeframe.floor(times[0] - _SURE_MS)
+        return trades, answers[0], heard
 
     def _parsed(self, request: HttpRequest, parse: Callable[[HttpResponse], list[Any]], gone: Gone) -> Any:
         """The good answer and what it says; asked again when it cannot be understood."""

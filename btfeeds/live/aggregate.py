@@ -3,9 +3,10 @@
 A trade belongs to the bar in whose span its own time lies. The first trade of a later bar closes the one before, and so
 does a venue that says which trade was its last when that bar was over. Where trades are numbered without holes, the
 numbers prove more: that a bar is whole although its trades came out of order, and that nobody traded in between. The
-bar that was under way when the stream began or broke, or that lacks a trade, is never given: history has it. A trade
-that comes behind its bar changes it, and that is told. Volumes are summed without rounding errors, so that a bar equals
-the venue's own.
+bar that was under way when the stream began or broke, or that lacks a trade, is never given: history has it. Where
+nothing is proved by numbers, a silence over the end of a bar makes history confirm the bars on both sides of it:
+whether nobody traded there, or the stream was mute, nothing here can tell. A trade that comes behind its bar changes
+it, and that is told. Volumes are summed without rounding errors, so that a bar equals the venue's own.
 """
 
 from __future__ import annotations
@@ -67,10 +68,14 @@ class _Forming:
 class TradeBars:
     """Bars of one timeframe from the trades of one symbol."""
 
-    def __init__(self, timeframe: Timeframe, *, counted: bool = True) -> None:
-        """`counted`: the venue numbers a symbol's trades without holes, so that a jump means that one is missing."""
+    def __init__(self, timeframe: Timeframe, *, counted: bool = True, silence_ms: int = 0) -> None:
+        """`counted`: the venue numbers a symbol's trades without holes, so that a jump means that one is missing.
+        `silence_ms`: without such numbers, a longer silence over the end of a bar is doubtful (0: none is).
+        """
         self.timeframe = timeframe
         self._counted = counted
+        self._silence_ms = silence_ms
+        self._newest = 0  # when the last trade was made
         self.late = 0  # trades that came after their bar was closed and forgotten
         self.lost = 0  # jumps in the venue's numbering
         self._numbers: dict[int, None] = {}  # where numbers have holes: those that came, in that order
@@ -115,7 +120,8 @@ class TradeBars:
                 self._jump(number - 1, last)
         elif number >= 0 and not self._new(number):
             return ()  # two connections overlap, or the venue repeats itself
-        if self._doubted:
+        silence, self._newest = trade.time - self._newest, max(trade.time, self._newest)
+        if self._doubted or (self._silent(silence) and not self._under_way(trade)):
             self._doubted = False
             if not counted:
                 self._edge.append({-1})
@@ -123,7 +129,7 @@ class TradeBars:
         forming, begun = self._forming, self._until >= 0
         if forming is not None:
             forming.lacks += edge
-            if forming.open_time <= trade.time < forming.end:
+            if self._under_way(trade):
                 forming.add(trade)
                 return ()
         if trade.time < self._until:
@@ -136,6 +142,14 @@ class TradeBars:
         return told
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _silent(self, silence: int) -> bool:
+        return 0 < self._silence_ms < silence
+
+    def _under_way(self, trade: Trade) -> bool:
+        """Whether the trade is of the bar that trades are added to now."""
+        forming = self._forming
+        return forming is not None and forming.open_time <= trade.time < forming.end
 
     def _close(self, until: int, *, sure: bool) -> list[Told]:
         """What is still to come opens at `until` or later. `sure`: every trade before is known."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btfeeds.errors import BtfeedsError, NetworkError
+from btfeeds.errors import Banned, BtfeedsError, NetworkError, TlsError
 from btfeeds.history.downloader import Downloader
 from btfeeds.live.items import Ask
 from btfeeds.live.ring import Answer, Failure
@@ -47,6 +47,7 @@ class Backfill:
         self._threads: list[threading.Thread] = []
         self._open = 0  # questions queued or under way
         self._closed = False
+        self._alarmed = False  # said since history answered last
 
     def ask(
         self,
@@ -117,8 +118,12 @@ class Backfill:
                 question.reply(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, page.took, asked))
                 if self._closed or question.cancelled():
                     return
+            self._alarmed = False
             question.reply(Answer(ask, TimeRange(covered, covered), (), done=True, asked=asked or not some))
         except BtfeedsError as error:
+            if isinstance(error, Banned | TlsError) and not self._alarmed:
+                self._alarmed = True  # it will be asked again, but somebody has to look at it
+                logger.critical("%s", error)
             question.reply(Failure(ask, error))
         except (
             Exception

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from btfeeds.venues.base import Accepted, BarUpdate, Event, Heartbeat, TradeUpdate, Venue
 
-_NEVER = 2**62
+NEVER = 2**62
 
 
 @dataclass(slots=True)
@@ -41,10 +41,10 @@ class Pace:
 class Beat:
     """When the next ping is due that is sent whether or not the link is idle."""
 
-    next_at: int = _NEVER
+    next_at: int = NEVER
 
     def start(self, heartbeat: Heartbeat, now: int) -> None:
-        self.next_at = now + heartbeat.idle_ms if heartbeat.steady else _NEVER
+        self.next_at = now + heartbeat.idle_ms if heartbeat.steady else NEVER
 
     def due(self, heartbeat: Heartbeat, now: int) -> bool:
         """Whether to ping now; the next time is set then."""

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from btfeeds.errors import BtfeedsError, RateLimited, UnknownSymbol
+from btfeeds.errors import BtfeedsError, RateLimited
 from btfeeds.live.budget import Budget
-from btfeeds.live.channels import Aliases, Beat, Channel, Pace, Request
+from btfeeds.live.channels import Beat, Pace
 from btfeeds.live.effects import Covered, Dial, Doubt, Effect, HangUp, Loss, Lost, Ping, Refused, Relieve, Send
 from btfeeds.live.patience import ConnectionPolicy
+from btfeeds.live.requests import Requests, Unconfirmed
 from btfeeds.live.states import TABLE, Input, State
 from btfeeds.venues.base import (
     Accepted,
@@ -56,13 +57,9 @@ class Connection:
         self.losses = 0  # in a row, without a minute of data in between
         self._budget = budget
         self._jitter = jitter
-        self._channels: dict[str, Channel] = {}
-        self._requests: dict[int, Request] = {}
-        self._pending: dict[str, int] = {}  # channel → request that should confirm it
-        self._unasked: dict[str, None] = {}  # channels that wait for their turn: the next message takes them together
-        self._next_request = 1
         self._pace = Pace(max(1, int(1000 / venue.limits.messages_per_second), policy.floor_ms // 50))
-        self._aliases, self._beat = Aliases(), Beat()
+        self._requests = Requests(venue, policy, self._pace)
+        self._beat = Beat()
         self._retry_at = 0
         self._opened_at = 0
         self._ready = True  # the venue's greeting is over
@@ -72,19 +69,18 @@ class Connection:
         self._last_data_at = 0
         self._unreadable = 0
         self._relieved = False
-        self._last_words = ""  # of a refusal that named nothing, on this socket
         self._refusals = 0
         self._last_refusal: type[BtfeedsError | None] = type(None)
 
     @property
     def channels(self) -> tuple[str, ...]:
         """What this connection should carry."""
-        return tuple(self._channels)
+        return tuple(self._requests.channels)
 
     @property
     def complete(self) -> bool:
         """Whether every channel is confirmed."""
-        return self.state is State.STREAMING and all(channel.live for channel in self._channels.values())
+        return self.state is State.STREAMING and self._requests.complete
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -101,27 +97,21 @@ class Connection:
 
     def want(self, channels: Sequence[str], now: int, *, proven: Collection[str] = ()) -> list[Effect]:
         """Carry these channels too; the venue confirmed the `proven` ones on another connection."""
-        new = [channel for channel in channels if channel not in self._channels]
-        self._channels.update({channel: Channel(proven=channel in proven) for channel in new})
-        return self._subscribe(new, now)
+        return self._subscribe(self._requests.add(channels, proven), now)
 
     def unwant(self, channels: Sequence[str], now: int) -> list[Effect]:
         """Carry these channels no longer."""
-        known = [channel for channel in channels if self._channels.pop(channel, None)]
-        for channel in known:
-            self._pending.pop(channel, None)
-            self._unasked.pop(channel, None)
-        return self._unsubscribe(known, now)
+        return self._unsubscribe(self._requests.drop(channels), now)
 
     def prove(self, channel: str) -> list[Effect]:
         """The venue is known to have this channel."""
-        if known := self._channels.get(channel):
+        if known := self._requests.channels.get(channel):
             known.proven = True
         return []
 
     def renew(self, channel: str, now: int) -> list[Effect]:
         """The subscription is mute: end it and ask for it again."""
-        if channel not in self._channels or self.state is not State.STREAMING:
+        if channel not in self._requests.channels or self.state is not State.STREAMING:
             return []
         return self._unsubscribe([channel], now) + self._subscribe([channel], now)
 
@@ -137,12 +127,13 @@ class Connection:
         self._first_data_at = None
         self._unreadable = 0
         self._relieved = False
-        self._forget()
+        self._requests.clear()
+        self._pace.ready.clear()
         self._beat.start(self.venue.heartbeat, now)
         self._pace.next_at = now
         self._pace.ready.extend(self.venue.login())
         self._ready = not self.venue.greets
-        return self._subscribe(list(self._channels), now) or self.tick(now)
+        return self._subscribe(self.channels, now) or self.tick(now)
 
     def heard(self, now: int) -> None:
         """Something arrived, whatever it was: the link is alive."""
@@ -163,29 +154,32 @@ class Connection:
         self.heard(now)
         self._unreadable = 0
         effects: list[Effect] = []
-        for event in self._aliases.named(events, self.venue) if self.venue.aliases else events:
+        requests = self._requests
+        channels, pending = requests.channels, requests.pending
+        for event in requests.named(events):
             kind = type(event)
             if kind is BarUpdate or kind is TradeUpdate or kind is BarRevised:
-                if event.channel not in self._channels:  # type: ignore[union-attr]
+                if event.channel not in channels:  # type: ignore[union-attr]
                     continue
                 if self._first_data_at is None:
                     self._first_data_at = now
                 self._last_data_at = now
-                if self._pending and event.channel in self._pending:  # type: ignore[union-attr]
+                if pending and event.channel in pending:  # type: ignore[union-attr]
                     # The data proves the subscription, should the confirmation be lost.
-                    effects += self._accept((event.channel,))  # type: ignore[union-attr]
+                    effects += self._cover(requests.confirmed((event.channel,)))  # type: ignore[union-attr]
                 effects.append(event)  # type: ignore[arg-type]
             elif kind is Accepted:
-                request = self._requests.pop(event.request, None) if event.request is not None else None  # type: ignore[union-attr]
-                effects += self._accept(event.channels or (request.channels if request else ()))  # type: ignore[union-attr]
+                effects += self._cover(requests.accepted(event))  # type: ignore[arg-type]
             elif kind is Rejected:
-                effects += self._reject(event, now)  # type: ignore[arg-type]
+                effects += self._unconfirmed(requests.rejected(event))  # type: ignore[arg-type]
+                if requests.waiting:
+                    effects += self.tick(now)
             elif kind is TradesSeen:
-                if event.channel in self._channels:  # type: ignore[union-attr]
+                if event.channel in channels:  # type: ignore[union-attr]
                     effects.append(event)  # type: ignore[arg-type]
             elif kind is Ready and not self._ready:
                 self._ready = True
-                effects += self._subscribe(list(self._channels), now)
+                effects += self._subscribe(self.channels, now)
             elif kind is TurnedAway:
                 error = event.error  # type: ignore[union-attr]
                 wait = int(error.retry_after * 1000) if isinstance(error, RateLimited) else 0
@@ -208,10 +202,8 @@ class Connection:
         self._first_data_at = None  # a dial that fails has had no data, whatever the connection before it had
         self._refusals = self._refusals + 1 if type(loss.error) is self._last_refusal else 1
         self._last_refusal = type(loss.error)
-        for channel in self._channels.values():
-            channel.live = False
-            channel.tries = 0
-        self._forget()
+        self._requests.lost()
+        self._pace.ready.clear()
         if loss.error is not None and (loss.error.fatal or self._refusals >= self.policy.fatal_after):
             self._move(Input.STOP)
             return [HangUp(), Refused(self.channels, loss.error)]
@@ -251,11 +243,10 @@ class Connection:
                 effects.append(Send(heartbeat.ping) if heartbeat.ping else Ping())
             elif asleep or now - (self._pinged_at or 0) >= max(heartbeat.timeout_ms, self.policy.floor_ms):
                 return self.lost(Loss("ping", f"nothing heard for {silence} ms"), now)
-        for number, request in list(self._requests.items()):
-            if now >= request.deadline:
-                effects += self._unconfirmed(number, request, now)
+        for found in self._requests.overdue(now):
+            effects += self._unconfirmed(found)
         pace = self._pace
-        while now >= pace.next_at and (pace.ready or self._request_next(now)):
+        while now >= pace.next_at and (pace.ready or self._requests.send(now)):
             effects.append(Send(pace.ready.popleft()))
             pace.next_at = max(pace.next_at + pace.interval_ms, now)
             if pace.next_at <= now:
@@ -281,9 +272,8 @@ class Connection:
             first = self._beat.next_at
         if not self._ready:
             first = min(first, self._opened_at + max(patience.ack_ms, patience.floor_ms))
-        for request in self._requests.values():
-            first = min(first, request.deadline)
-        if self._pace.ready or self._unasked:
+        first = min(first, self._requests.deadline)
+        if self._pace.ready or self._requests.waiting:
             first = min(first, self._pace.next_at)
         life = self.venue.limits.connection_life_ms
         if life and not self._relieved and (old := self._opened_at + life - patience.relieve_ms) < first:
@@ -292,109 +282,32 @@ class Connection:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _forget(self) -> None:
-        """What was said on the old socket is nothing to the new one."""
-        self._requests.clear()
-        self._pending.clear()
-        self._unasked.clear()
-        self._last_words = ""
-        self._aliases.clear()
-        self._pace.ready.clear()
-
     def _move(self, what: Input) -> None:
         self.state = TABLE[self.state, what]
 
-    def _subscribe(self, channels: list[str], now: int) -> list[Effect]:
+    def _subscribe(self, channels: Sequence[str], now: int) -> list[Effect]:
         if not channels or not self._ready or self.state not in (State.SUBSCRIBING, State.STREAMING):
             return []
-        self._unasked.update(dict.fromkeys(channels))
+        self._requests.ask(channels)
         return self.tick(now)
 
-    def _request_next(self, now: int) -> bool:
-        """Ask for as many waiting channels as go into one message; False when none wait."""
-        part = tuple(self._unasked)[: self.venue.limits.streams_per_message]
-        if not part:
-            return False
-        for name in part:
-            del self._unasked[name]
-        number = self._number(self.venue.subscribe(part, self._next_request))
-        waiting = (len(self._pace.ready) - 1) * self._pace.interval_ms
-        self._requests[number] = Request(part, now + waiting + max(self.policy.ack_ms, self.policy.floor_ms))
-        self._pending.update(dict.fromkeys(part, number))
-        return True
-
-    def _unsubscribe(self, channels: list[str], now: int) -> list[Effect]:
+    def _unsubscribe(self, channels: Sequence[str], now: int) -> list[Effect]:
         if not channels or self.state not in (State.SUBSCRIBING, State.STREAMING):
             return []
-        self._number(self.venue.unsubscribe(self._aliases.of(channels), self._next_request))
+        self._requests.end(channels)
         return self.tick(now)
 
-    def _number(self, messages: list[str]) -> int:
-        number = self._next_request
-        self._next_request += len(messages)
-        self._pace.ready.extend(messages)
-        return number
-
-    def _accept(self, channels: Iterable[str]) -> list[Effect]:
-        new = []
-        for name in channels:
-            self._pending.pop(name, None)
-            channel = self._channels.get(name)
-            if channel is not None and not channel.live:
-                channel.live = channel.proven = True
-                channel.tries = 0
-                new.append(name)
-        self._requests = {
-            number: request
-            for number, request in self._requests.items()
-            if any(name in self._pending for name in request.channels)
-        }
-        if not new:
+    def _cover(self, channels: tuple[str, ...]) -> list[Effect]:
+        """The venue has confirmed these."""
+        if not channels:
             return []
         self._move(Input.ACCEPTED)
-        return [Covered(tuple(new))]
+        return [Covered(channels)]
 
-    def _reject(self, event: Rejected, now: int) -> list[Effect]:
-        request = self._requests.get(event.request) if event.request is not None else None
-        channels = event.channels or (request.channels if request else ())
-        if not channels:
-            self._last_words = event.reason  # about what, it does not say
-            return []
-        if event.fatal:
-            return self._give_up(channels, event.reason)
-        if request is not None and event.request is not None:
-            return self._unconfirmed(event.request, request, now)
-        return []
-
-    def _unconfirmed(self, number: int, request: Request, now: int) -> list[Effect]:
-        """No confirmation came, or a refusal that may pass: ask again, a few times."""
-        self._requests.pop(number, None)
-        waiting = [name for name in request.channels if name in self._channels and not self._channels[name].live]
-        if not waiting:
-            return []
-        effects: list[Effect] = []
-        for name in waiting:
-            self._channels[name].tries += 1
-        over = [name for name in waiting if self._channels[name].tries >= self.policy.ack_tries]
-        if sick := [name for name in over if self._channels[name].proven]:
-            # The venue has it, so it is this connection that does not work: others go on while a new one is tried.
-            for name in sick:
-                self._channels[name].tries = 0
-            if not self._relieved:
-                self._relieved = True
-                effects.append(Relieve("unconfirmed"))
-        if unknown := tuple(name for name in over if name not in sick):
-            effects += self._give_up(unknown, self._last_words or "the venue did not confirm it")
-        again = [name for name in waiting if name not in unknown]
-        return effects + (self._subscribe(again, now) if again else [])
-
-    def _give_up(self, channels: tuple[str, ...], reason: str) -> list[Effect]:
-        for name in channels:
-            self._channels.pop(name, None)
-            self._pending.pop(name, None)
-        error = UnknownSymbol(
-            f"{self.venue.title} refuses {', '.join(channels)}: {reason}",
-            "The feed was stopped; others go on.",
-            "Check the symbol's spelling and that the venue lists it.",
-        )
-        return [Refused(channels, error)]
+    def _unconfirmed(self, found: Unconfirmed) -> list[Effect]:
+        """Others go on while a new connection is tried, where it is this one that does not work."""
+        effects: list[Effect] = [*found.refused]
+        if found.sick and not self._relieved:
+            self._relieved = True
+            effects.insert(0, Relieve("unconfirmed"))
+        return effects

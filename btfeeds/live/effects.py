@@ -33,6 +33,7 @@ class Loss:
     not_before_ms: int = 0
     error: BtfeedsError | None = None  # why to give up: at once when it is fatal, else at the third time in a row
     closed: bool = False  # the whole host is closed to us until then, not only this connection
+    alarm: BtfeedsError | None = None  # what somebody has to look at, whether or not it is tried again
 
 
 @dataclass(frozen=True, slots=True)

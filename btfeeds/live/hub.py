@@ -73,8 +73,8 @@ class Hub:
                     shard = Shard(self)
                     self._shards.append(shard)
                 shard.want(tap.channel)
-            elif shard.covers(tap.channel):
-                tap.up(self.now())
+            else:
+                shard.welcome(tap)
             return True
 
     def detach(self, tap: Ear) -> None:

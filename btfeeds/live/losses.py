@@ -5,14 +5,17 @@ environment, which names the proxy.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from btfeeds.errors import ProxyRefused, RegionBlocked, VenueUnavailable
+from btfeeds.errors import Banned, BtfeedsError, ProxyRefused, RateLimited, RegionBlocked, VenueUnavailable
 from btfeeds.live.dialing import proxy_variable
 from btfeeds.live.effects import Loss
+from btfeeds.venues.base import HttpResponse
+
+Check = Callable[[HttpResponse], None]  # Provider.check: raises what an answer means
 
 
 def closed(data: bytes) -> Loss:
@@ -30,10 +33,13 @@ def closed(data: bytes) -> Loss:
     return Loss("close_code", f"{code} {text}".strip(), wait, refused)
 
 
-def bad_status(status: int, headers: Mapping[str, str], url: str) -> Loss:
+def bad_status(answer: HttpResponse, check: Check) -> Loss:
     """The venue, or somebody on the way, answered something else than a WebSocket."""
+    status, url = answer.status, answer.url
     host = urlsplit(url).hostname or url
     detail = f"HTTP {status}"
+    if status == 403 and (wait := _crowded(answer, check)):
+        return Loss("http", detail, wait, closed=True)
     if status in (403, 451):
         blocked = RegionBlocked(
             f"{host} answers HTTP {status}: it does not serve this address or region.",
@@ -44,8 +50,8 @@ def bad_status(status: int, headers: Mapping[str, str], url: str) -> Loss:
     if status == 407:
         return Loss("http", detail, error=proxy_refused(url))
     if status in (418, 429):
-        wait = int(1000 * _retry_after(headers.get("retry-after", "")))
-        return Loss("http", detail, wait, closed=True)
+        wait = int(1000 * _retry_after(answer.headers.get("retry-after", "")))
+        return Loss("http", detail, wait, closed=True, alarm=_banned(host, wait) if status == 418 else None)
     return Loss("http", detail)
 
 
@@ -58,6 +64,26 @@ def proxy_refused(url: str) -> ProxyRefused:
         f"The proxy {proxy} on the way to {host} wants credentials (HTTP 407).",
         "No further attempt was made.",
         f"Put user and password into the proxy's URL in {name}, or name the host in NO_PROXY.",
+    )
+
+
+def _crowded(answer: HttpResponse, check: Check) -> int:
+    """For how many ms this address asks too much, should that be what the venue means; 0: it means something else."""
+    try:
+        check(answer)
+    except RateLimited as error:
+        return int(1000 * error.retry_after)
+    except BtfeedsError:
+        pass
+    return 0
+
+
+def _banned(host: str, ms: int) -> Banned:
+    return Banned(
+        f"{host} has banned this address for {ms // 1000} s (HTTP 418).",
+        "Nothing is sent to it until then, by a restarted program neither.",
+        "Run fewer programs at this address that connect to it.",
+        retry_after=ms / 1000,
     )
 
 

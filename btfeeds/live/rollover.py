@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from btfeeds.market import Bar, Timeframe
 
-_SILENCE_MS = 5_000  # a longer one over a bar's end makes history confirm the bar
+SILENCE_MS = 5_000  # a longer one over a bar's end makes history confirm the bar
 _KEPT = 4  # bars before the one that is held, whose words are remembered
 
 
@@ -28,7 +28,8 @@ class RollOver:
 
         Returns (the bar it closes, the closed bar it corrects), mostly neither.
         """
-        silence, self._spoke = time - self._spoke, max(time, self._spoke)
+        # a step back: what we took for the venue's time was wrong, so that nobody knows how long it was silent
+        silence, self._spoke = abs(time - self._spoke), time
         held = self._held
         if held is None or bar.open_time == held.open_time:
             # where two connections overlap, one of them lags: of the same bar the fuller update is the later one
@@ -44,7 +45,7 @@ class RollOver:
         self._held = bar
         self._remember(held)
         next_one = bar.open_time == self._timeframe.close(held.open_time)
-        return (held if next_one and silence <= _SILENCE_MS and held.open_time >= self._from else None), None
+        return (held if next_one and silence <= SILENCE_MS and held.open_time >= self._from else None), None
 
     def distrust(self, now: int) -> None:
         """The stream was proved mute: of what is under way now, or soon, it may have left out the end."""

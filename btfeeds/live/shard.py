@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from btfeeds import bans, monitor
 from btfeeds.live.effects import Data, Loss, Lost, Refused
+from btfeeds.live.tap import Ear
 from btfeeds.live.worker import Worker
 from btfeeds.venues.base import TradeUpdate, Venue
 
@@ -37,7 +38,7 @@ class Shard:
         return self._hub.venue.limits.streams_per_connection - len(self.channels)
 
     def want(self, channel: str) -> None:
-        """Carry a channel; one that is covered already is announced to its new taps by the hub."""
+        """Carry a channel; its taps are told when it is covered."""
         with self._lock:
             if channel in self.channels:
                 return
@@ -79,9 +80,11 @@ class Shard:
             else:  # the venue allows one: the old socket goes first
                 self._workers[0].ask(lambda connection, now: connection.lost(Loss("silent", reason), now))
 
-    def covers(self, channel: str) -> bool:
+    def welcome(self, tap: Ear) -> None:
+        """A tap came to a channel that is carried already: it is told so, before a break can be told."""
         with self._lock:
-            return bool(self._covered.get(channel))
+            if self._covered.get(tap.channel):
+                tap.up(self._hub.now())
 
     def stop(self) -> list[Worker]:
         with self._lock:
@@ -132,6 +135,8 @@ class Shard:
         loss = effect.loss
         venue = self._hub.venue.name
         monitor.publish(monitor.Disconnected(venue, worker.number, loss.reason, loss.detail, effect.retry_in_ms))
+        if loss.alarm is not None:
+            logger.critical("%s", loss.alarm)
         if loss.closed:
             bans.remember(host_of(self._hub.venue), loss.not_before_ms, self._hub.clock)
         with self._lock:

@@ -8,8 +8,8 @@ from typing import Protocol
 from btfeeds import monitor
 from btfeeds.errors import BtfeedsError
 from btfeeds.live.aggregate import Told, TradeBars
-from btfeeds.live.ring import Doubted, Down, Refusal, Revised, Ring, Up
-from btfeeds.live.rollover import RollOver
+from btfeeds.live.ring import Doubted, Down, Quiet, Refusal, Revised, Ring, Up
+from btfeeds.live.rollover import SILENCE_MS, RollOver
 from btfeeds.market import Bar, Subscription
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
 
@@ -62,8 +62,12 @@ class Tap:
         self._timeframe = subscription.timeframe
         rule = venue.closing_rule(subscription)
         from_trades, counted = rule is ClosingRule.FROM_TRADES, venue.counts_trades
-        self._trades = TradeBars(subscription.timeframe, counted=counted) if from_trades else None
+        # what history cannot confirm need not be doubted
+        silence_ms = SILENCE_MS if not counted and venue.has_history(subscription.symbol, self._timeframe) else 0
+        made = TradeBars(self._timeframe, counted=counted, silence_ms=silence_ms)
+        self._trades = made if from_trades else None
         self._uncounted = from_trades and not counted
+        self._quiet_omits = venue.quiet_omits
         self._rolling = RollOver(subscription.timeframe) if rule is ClosingRule.ROLL_OVER else None
         self.seen = -1  # the opening time of the newest bar that the stream has said anything about
 
@@ -112,7 +116,7 @@ class Tap:
         for entry in told:
             if type(entry) is Bar:
                 self.put(venue, entry)
-            elif not isinstance(entry, Bar):
+            elif isinstance(entry, Revised) or (isinstance(entry, Quiet) and self._quiet_omits):
                 self.ring.put(entry)
                 self.wake()
 

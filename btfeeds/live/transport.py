@@ -21,13 +21,15 @@ from btfeeds import __version__
 from btfeeds.errors import TlsError
 from btfeeds.live.dialing import Attempt, Selector, connect, proxy_variable
 from btfeeds.live.effects import Loss
-from btfeeds.live.losses import bad_status, closed, proxy_refused
+from btfeeds.live.losses import Check, bad_status, closed, proxy_refused
+from btfeeds.venues.base import HttpResponse
 
 # websocket-client logs payloads and headers when tracing is on, and errors of its own at ERROR: neither is wanted.
 logging.getLogger("websocket").setLevel(logging.CRITICAL)
 
 MAX_FRAME = 8 * 1024 * 1024  # bytes; the largest message a venue documents is far below
 _MAX_HANDSHAKE = 256 * 1024
+_OF_TIME = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
 _BATCH = 256  # frames handed up at once: keeps stopping prompt under a flood
 
 
@@ -134,10 +136,11 @@ class Transport:
         ca_file: str | None = None,
         pong_every: float = 1.0,
         attempt: Attempt | None = None,
+        check: Check = lambda answer: None,
     ) -> None:
         """Dial. `timeout` in seconds of the wall, for TCP, TLS and the handshake together, and for one send.
 
-        `attempt` can be given up by another thread.
+        `attempt` can be given up by another thread; `check` knows what the venue's refusals mean.
 
         Pings are answered at once, but at most every `pong_every` seconds: venues limit what a client may send, and
         an answer to the last ping answers those before it (RFC 6455 §5.5.3). Raises Dropped.
@@ -162,7 +165,7 @@ class Transport:
             raise
         except (websocket.WebSocketException, OSError, ValueError) as error:
             _shut(ws)
-            raise Dropped(_why_not(error, url)) from None
+            raise Dropped(_why_not(error, url, check)) from None
         ws.pong = self._pinged  # type: ignore[method-assign, assignment]  # the library answers every ping at once
         self._pong_every = pong_every
         self._pong_at = 0.0
@@ -326,27 +329,27 @@ def _gone(error: Exception) -> Loss:
     return Loss("reset", str(error))
 
 
-def _why_not(error: Exception, url: str) -> Loss:
+def _why_not(error: Exception, url: str, check: Check) -> Loss:
     """Why a connection could not be opened."""
     host = urlsplit(url).hostname or url
     if isinstance(error, websocket.WebSocketBadStatusException):
         headers = {str(name).lower(): str(value) for name, value in (error.resp_headers or {}).items()}
-        return bad_status(error.status_code, headers, url)
+        return bad_status(HttpResponse(error.status_code, error.resp_body or b"", headers, url), check)
     if isinstance(error, websocket.WebSocketProxyException):
         if "407" not in str(error):
             return Loss("http", f"the proxy does not connect to {host}")
         return Loss("http", "HTTP 407", error=proxy_refused(url))
-    if isinstance(error, ssl.SSLError):
-        return Loss(
-            "tls",
-            str(error),
-            60_000,
-            TlsError(
-                f"The certificate of {host} is not accepted: {getattr(error, 'verify_message', '') or error.reason}.",
-                "Nothing was sent. btfeeds never switches verification off.",
-                "Check the machine's clock; behind a company proxy set SSL_CERT_FILE to its certificate.",
-            ),
+    if isinstance(error, ssl.SSLCertVerificationError):
+        refused = TlsError(
+            f"The certificate of {host} is not accepted: {error.verify_message or error.reason}.",
+            "Nothing was sent. btfeeds never switches verification off.",
+            "Check the machine's clock; behind a company proxy set SSL_CERT_FILE to its certificate.",
         )
+        # what has expired gets renewed, and a clock put right; who has another name, or no authority, keeps it
+        passes = error.verify_code in _OF_TIME
+        return Loss("tls", str(error), 60_000, None if passes else refused, alarm=refused)
+    if isinstance(error, ssl.SSLError):
+        return Loss("tls", f"{host} and this machine do not come to terms: {error}")
     if isinstance(error, websocket.WebSocketAddressException | socket.gaierror):
         return Loss("dns", f"{host} is not known: {error}")
     if isinstance(error, ConnectionRefusedError):

@@ -254,7 +254,12 @@ class Worker:
             attempt.abort()
         try:
             transport = Transport(
-                url, timeout=self._dial_timeout, ca_file=self._ca_file, pong_every=pong_every, attempt=attempt
+                url,
+                timeout=self._dial_timeout,
+                ca_file=self._ca_file,
+                pong_every=pong_every,
+                attempt=attempt,
+                check=self.venue.check,
             )
         finally:
             self._attempt = None

@@ -23,8 +23,8 @@ from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, 
 from btfeeds.venues.reading import Count
 
 _REST, _STREAM = "https://data.alpaca.markets", "wss://stream.data.alpaca.markets"
-# auth failed, v2 not enabled, insufficient subscription; connection limit exceeded; not authenticated, auth timeout,
-# slow client, internal error
+# auth failed, not enabled, not subscribed; too many connections; not authenticated, timeout, too slow, internal error
+_INTRADAY = "1m=1Min 5m=5Min 15m=15Min 30m=30Min 1h=1Hour"
 _TURNED_AWAY = dict.fromkeys((402, 408, 409), "key") | {406: "busy"} | dict.fromkeys((401, 404, 407, 500), "down")
 
 
@@ -35,6 +35,7 @@ def _stocks(title: str, stream: str, feed: str, sessions: Sessions | None) -> Ho
 
 _CRYPTO: Mapping[str, object] = {
     **{"stream_path": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None},
+    "timeframes": reading.timeframes(_INTRADAY),  # its days open at midnight in Chicago: ours are made of hours
     **{"assets": ("crypto",), "adjusted": "", "symbols": r"[A-Z0-9]+/[A-Z0-9]+", "spelling": "{base}/{quote}"},
 }
 
@@ -51,13 +52,13 @@ class Alpaca(Venue):
     bars: str
     feed: str
     needs_key = True
-    # Days of equities open at midnight in New York; of longer ones it is not documented. They are left out.
-    timeframes = reading.timeframes("1m=1Min 5m=5Min 15m=15Min 30m=30Min 1h=1Hour")
+    timeframes = reading.timeframes(f"{_INTRADAY} 1d=1Day")  # when longer ones open is not documented
     # 200 requests a minute without a subscription; bars do not count as streams, and there may be one connection.
     limits = Limits(10_000, 180, streams_per_connection=100_000)
     overlaps = False
 
     paging = base.Paging.WINDOW  # an answer is broken off anywhere, and a token goes on
+    dates_of = reading.NEW_YORK
     symbols = r"[A-Z][A-Z0-9.\-]*"
     says = ("message",)
     problems = {"^(400|404|422) .*symbol": "symbol", "^403 (?!.*region)": "key"}
@@ -87,7 +88,7 @@ class Alpaca(Venue):
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
         answer: _Answer = reading.read(_Answer, response.body)
-        return reading.ascending(row.made() for symbol in answer.bars.values() for row in symbol)
+        return reading.ascending(row.made(timeframe.unit == "d") for symbol in answer.bars.values() for row in symbol)
 
     # --- bars, updatedBars --------------------------------------------------------------------------------------------
 
@@ -113,8 +114,7 @@ class Alpaca(Venue):
             return base.Ready()
         if message.T != "error" or message.code == 403:  # 403: authenticated already
             return base.Alive()
-        words = f"{message.code} {message.msg[:200]}"
-        kind = _TURNED_AWAY.get(message.code, "")
+        words, kind = f"{message.code} {message.msg[:200]}", _TURNED_AWAY.get(message.code, "")
         return reading.turned_away(self, words, kind) if kind else base.Rejected(words)
 
 
@@ -125,8 +125,9 @@ class _Row(rows.Letters):
     t: str
     n: Count
 
-    def made(self) -> Bar:
-        return self.bar(reading.instant(self.t), self.n)
+    def made(self, day: bool = False) -> Bar:
+        time = reading.instant(self.t)  # a day's is midnight in New York
+        return self.bar(reading.dated(time, Alpaca.dates_of) if day else time, self.n)
 
 
 class _Bar(_Row):

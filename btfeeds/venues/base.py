@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -136,6 +137,7 @@ class Provider(Offer):
     begins: ClassVar[bytes] = b"{"  # how a good answer begins, where it has no code
     asked_symbol: ClassVar[str] = r"[?&]symbols?=([\w.%/-]+)"  # where a request's URL names the symbol
     elsewhere: ClassVar[str] = ""  # advice for who is in a region that it does not serve
+    dates_of: ClassVar[ZoneInfo | None] = None  # where its days are named by the dates of a zone
     trades_back: ClassVar[bool] = False  # `trades_request` knows no times, and goes back from `after`, or from now
 
     def __init__(self, name: str | None = None, *, rest_url: str = "", key: str = "", secret: str = "") -> None:
@@ -189,7 +191,10 @@ class Provider(Offer):
 
     def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
         """The first piece of `span` (whole bars) that one request can be made for; empty: the rest is not there yet."""
-        return TimeRange(span.start, min(span.end, timeframe.back(span.start, -self.limits.bars_per_request)))
+        end = min(span.end, timeframe.back(span.start, -self.limits.bars_per_request))
+        if self.dates_of is not None and timeframe.unit == "d":
+            end = min(end, reading.dated(now, self.dates_of))  # midnight there is later than midnight UTC
+        return TimeRange(span.start, end)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
         """The bars of a good answer, ascending, exactly as the venue sent them: the forming bar is still there.
@@ -287,7 +292,8 @@ class Venue(Provider):
     # Frames name a stream as its confirmation said (a number, mostly): events carry that as their channel, the
     # connection knows which channel it stands for, and `unsubscribe` gets it, too.
     aliases: ClassVar[bool] = False
-    counts_trades: ClassVar[bool] = True  # the trades of a symbol are numbered without holes, where they have numbers
+    counts_trades: ClassVar[bool] = True  # the trades of a symbol are numbered without holes
+    quiet_omits: ClassVar[bool] = True  # that nobody traded proves that history has no row; False: who knows
     overlaps: ClassVar[bool] = True  # a second connection may be opened before the first is closed
 
     def __init__(

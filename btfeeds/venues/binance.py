@@ -56,6 +56,14 @@ class Binance(Venue):
         "binance": Host("Binance", "https://api.binance.com", "wss://stream.binance.com:9443", _GLOBAL),
         "binanceus": Host("Binance.US", "https://api.binance.us", "wss://stream.binance.us:9443", _US),
         "binanceusdm": Host("Binance USDⓈ-M futures", "https://fapi.binance.com", "wss://fstream.binance.com", _USDM),
+        # market data only; play money at the market's prices; play money at prices of its own, wiped once a month
+        "binancedata": Host(
+            "Binance, data only", "https://data-api.binance.vision", "wss://data-stream.binance.vision", _GLOBAL
+        ),
+        "binancedemo": Host("Binance demo", "https://demo-api.binance.com", "wss://demo-stream.binance.com", _GLOBAL),
+        "binancetestnet": Host(
+            "Binance testnet", "https://testnet.binance.vision", "wss://stream.testnet.binance.vision", _GLOBAL
+        ),
     }
     api: str
     stream_path: str

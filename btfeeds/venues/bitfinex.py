@@ -32,8 +32,8 @@ class Bitfinex(Venue):
     hosts: ClassVar[Mapping[str, Host]] = {
         "bitfinex": Host("Bitfinex", "https://api-pub.bitfinex.com", "wss://api-pub.bitfinex.com"),
     }
-    # Bars of 14 days are listed too; where they open is not documented, so they are left out.
-    timeframes = reading.timeframes("1m 5m 15m 30m 1h 3h 6h 12h 1d=1D 1w=1W 1M")
+    # Bars of 7 and 14 days are listed too; where they open is not documented, so they are left out.
+    timeframes = reading.timeframes("1m 5m 15m 30m 1h 3h 6h 12h 1d=1D 1M")
     # 30 requests for candles a minute; 25 channels a connection; 20 connections a minute, of which we take a quarter.
     limits = Limits(10_000, 30, 25, messages_per_second=5.0, streams_per_message=1, connects_per_5_minutes=25)
 

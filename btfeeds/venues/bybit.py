@@ -72,6 +72,7 @@ class Bybit(Venue):
     closing = base.ClosingRule.FLAG
     bars_channel = "kline.{timeframe}.{symbol}"
     trades_channel = "publicTrade.{symbol}"
+    counts_trades = False  # they have no numbers
     # Who sends nothing for ten minutes may be cut off: a ping every 20 s is advised.
     heartbeat = base.Heartbeat(idle_ms=18_000, ping='{"op":"ping"}', steady=True)
 

@@ -30,9 +30,10 @@ class KuCoin(Venue):
     hosts: ClassVar[Mapping[str, Host]] = {
         "kucoin": Host("KuCoin", "https://api.kucoin.com", "wss://ws-api-spot.kucoin.com"),
     }
+    # `1week` is listed too; it opens on Thursdays, and `1month` is not documented: both are made of days.
     timeframes = reading.timeframes(
         "1m=1min 3m=3min 5m=5min 15m=15min 30m=30min "
-        "1h=1hour 2h=2hour 4h=4hour 6h=6hour 8h=8hour 12h=12hour 1d=1day 1w=1week"
+        "1h=1hour 2h=2hour 4h=4hour 6h=6hour 8h=8hour 12h=12hour 1d=1day"
     )
     # 1,500 rows an answer. 2,000 of weight in 30 s, of which we allow ourselves a quarter; bars cost 3. 100 messages in
     # 10 s and 300 topics a connection (once 100, so we keep to that).

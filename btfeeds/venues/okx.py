@@ -29,6 +29,7 @@ _PROBLEMS = {
     " 51000 ": "request",
     " (50001|50004|50013|50026) ": "down",  # unavailable, timeout, busy, system error, matching engine
 }
+_LEAST = 100  # so many rows at least an answer can hold
 _DEMO = {"headers": {"x-simulated-trading": "1"}}
 
 
@@ -61,6 +62,7 @@ class OKX(Venue):
     closing = base.ClosingRule.FLAG
     bars_channel = "candle{timeframe}:{symbol}"
     trades_channel = "trades-all:{symbol}"
+    quiet_omits = False  # whether a bar without trades has a row is not documented: history is asked
     # "If there's no data pushed for 30 seconds, the connection breaks": text both ways.
     heartbeat = base.Heartbeat(idle_ms=20_000, timeout_ms=8_000, ping="ping")
 
@@ -87,6 +89,14 @@ class OKX(Venue):
     def archive_request(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> HttpRequest:
         params = self.bars_request(symbol, timeframe, span).params
         return HttpRequest("/api/v5/market/history-candles", params, self.headers, weight=2)
+
+    def next_page(self, request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+        # The archive gave 100 rows at most, and may again: the newest ones, so that older ones lie behind them.
+        bars = self.parse_bars(response, next(iter(self.timeframes)))  # rows of all timeframes read the same
+        if len(bars) < _LEAST or bars[0].open_time <= int(request.params["before"]) + 1:
+            return None
+        older = {**request.params, "after": bars[0].open_time}
+        return HttpRequest(request.path, older, request.headers, weight=request.weight)
 
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
         answer: _Answer = reading.lenient(_Answer, response.body)

@@ -32,8 +32,8 @@ from btfeeds.venues.refusals import (
 
 __all__ = [
     "CROWDED", "EARLIEST", "FIAT", "NEW_YORK", "NOT_USED", "UNREADABLE", "UTC", "Count", "Seconds", "alive",
-    "ascending", "attempt", "checked", "checked_trade", "checked_trades", "converted", "date", "day", "days",
-    "decode", "inside", "instant", "lenient", "live_only", "local", "messages", "milliseconds", "named",
+    "ascending", "attempt", "checked", "checked_trade", "checked_trades", "converted", "date", "dated", "day",
+    "days", "decode", "inside", "instant", "lenient", "live_only", "local", "messages", "milliseconds", "named",
     "not_streamed", "number", "plain", "read", "refusal", "said", "schema", "text", "timeframes", "too_long",
     "traded", "traded_apart", "turned_away", "unknown_symbol", "unreadable", "whole",
 ]  # fmt: skip
@@ -247,6 +247,11 @@ def day(text: str) -> int:
 def named(text: str, timeframe: Timeframe, zone: ZoneInfo) -> int:
     """When the bar opens that is named so: a day by its date, others by the clock of a zone. Raises BadFrame."""
     return day(text) if timeframe.unit == "d" else local(text, zone)
+
+
+def dated(time: int, zone: ZoneInfo) -> int:
+    """When the day opens that has the date of an instant in a zone: see `day`."""
+    return day(str(date(time, zone)))
 
 
 def date(time: int, zone: ZoneInfo | None = None) -> dt.date:

@@ -14,8 +14,9 @@ HISTORY, LIVE = 60, 30
 CASES = (
     "cut", "cut:fin", "close:1000", "close:1008", "close:1012", "silence", "silence:2m", "mute:BTC/USDT",
     "mute:BTC/USDT,3m", "duplicate", "reorder", "unfinished", "delay:20s", "drip:1m", "rest_lag:5s", "rate_limit:20s",
-    "ban:2m", "unavailable:90s", "malformed", "shutdown_notice:10s",
+    "ban:2m", "unavailable:90s", "html:30s", "short_pages:3m", "overlap:3m", "malformed", "shutdown_notice:10s",
 )  # fmt: skip
+OF_HISTORY = {"rest_lag", "rate_limit", "html", "short_pages", "overlap"}  # met by who asks: a cut makes the feed ask
 
 
 def test_every_named_fault_has_a_case() -> None:
@@ -28,6 +29,8 @@ def test_the_strategy_meets_exactly_the_venues_bars(fault: str) -> None:
     bars = market(HISTORY + LIVE + 60)
     end = START + (HISTORY + LIVE) * MINUTE
     faults = [f"{name}@{when}{colon}{argument}" for when in ("450s", "13m")]
+    if name in OF_HISTORY:
+        faults += ["cut@451s", "cut@781s"]
     with serve("binance", bars, history=HISTORY, speed=450.0, faults=faults) as sim:
         met = run(feed(sim, todate=iso(end)))
     assert met.rows["BTC/USDT"] == rows(bars[: HISTORY + LIVE])

@@ -46,7 +46,7 @@ def _at_rest(worker: Any) -> bool:
     """
     connection, now = worker.connection, worker._clock.monotonic()
     deadline = connection.deadline()
-    paced = connection._pace.ready or connection._unasked  # what waits for its turn to be sent
+    paced = connection._pace.ready or connection._requests.waiting  # what waits for its turn to be sent
     settled = connection.state in (State.WAITING, State.STREAMING, State.CLOSED) and not connection._requests
     return bool(paced or settled) and (deadline is None or deadline > now)
 

@@ -27,6 +27,7 @@ from btfeeds.live import dialing
 from btfeeds.live.transport import Dropped, Transport
 from btfeeds.venues.base import HttpRequest
 from btfeeds.venues.binance import Binance
+from btfeeds.venues.reading import CROWDED
 from tests.e2e.helpers import accepted
 from tests.faults.rig import NOW, PATIENCE_S, Calm, Listener, M, Rig, Truth, black_hole, frame, frames_of, say, shake
 from tests.live.scripted import Peer, Scripted
@@ -382,6 +383,41 @@ def test_n21_a_blocked_region_ends_the_feed_at_once(status: int) -> None:
         assert dials(rig) == 0
     assert isinstance(rig.stream.error, RegionBlocked) and "STREAM_URL" in str(rig.stream.error)
     assert accepted(rig.words)
+
+
+class Crowded(Calm):
+    """A venue that says 403 to whom it serves, but not so often."""
+
+    problems = CROWDED
+
+
+def forbidden(*bodies: str) -> Callable[[object, object], object]:
+    left = list(bodies)
+    return lambda connection, _: connection.respond(http.HTTPStatus(403), left.pop(0)) if left else None  # type: ignore[attr-defined]
+
+
+def test_n19_where_403_means_too_many_requests_it_is_waited_for() -> None:
+    answers = forbidden(*["access too frequent"] * 4)
+    with (
+        Scripted(Peer.stay, process_request=answers) as server,
+        Rig(server.url, venue=Crowded(stream_url=server.url)) as rig,
+    ):
+        rig.until(lambda: dials(rig) == 1)
+        rig.advance(59_000)
+        rig.rest()
+        assert dials(rig) == 1
+        rig.until(lambda: "LIVE" in rig.words, tick=1_000)
+        assert dials(rig) == 4
+
+
+def test_n21_there_a_blocked_region_is_known_by_its_words() -> None:
+    answers = forbidden("We do not serve your country.")
+    with (
+        Scripted(Peer.stay, process_request=answers) as server,
+        Rig(server.url, venue=Crowded(stream_url=server.url)) as rig,
+    ):
+        rig.until(lambda: rig.stream.finished)
+    assert isinstance(rig.stream.error, RegionBlocked)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from btfeeds.simulator import serve
+from btfeeds.simulator import FAULTS, serve
 from tests.e2e.helpers import market
 from tests.faults.rig import Listener
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CANARIES = {
     f"BTFEEDS_{venue}_API_{kind}": f"cAnArY/{number:02d}+{venue.lower()}&={kind.lower()}"
     for number, (venue, kind) in enumerate(
-        (venue, kind) for venue in ("BINANCE", "BINANCEUS", "BINANCEUSDM") for kind in ("KEY", "SECRET")
+        (venue, kind) for venue in ("BINANCE", "ALPACACRYPTO", "BINANCEUSDM") for kind in ("KEY", "SECRET")
     )
 }
 PROXY_USER, PROXY_PASSWORD = "cAnArY-06-user", "cAnArY-07-word"
@@ -39,24 +39,27 @@ import backtrader as bt
 import btfeeds
 from btfeeds.simulator import attach
 
-sim = attach(sys.argv[1])
-rest = sim.rest_url.replace("//", "//user:" + sys.argv[2] + "@")
-stream = sim.stream_url.replace("//", "//user:" + sys.argv[3] + "@")
+venue, symbol, url, rest_password, stream_password, bars, folder = sys.argv[1:]
+sim = attach(url)
+rest = sim.rest_url.replace("//", "//user:" + rest_password + "@")
+stream = sim.stream_url.replace("//", "//user:" + stream_password + "@")
 
 class Show(bt.Strategy):
     def notify_data(self, data, status, *args, **kwargs):
         print("status", status, args, kwargs)
     def next(self):
-        if len(self) > 40:
+        print("bar", len(self))
+        if len(self) >= int(bars):
             self.env.runstop()
 
 nowhere = {"rest_url": "http://venue.invalid", "stream_url": "ws://venue.invalid"}
 for hosts in ({"rest_url": rest, "stream_url": stream}, nowhere):
     cerebro = bt.Cerebro()
     cerebro.addstrategy(Show)
-    feed = btfeeds.live("binance", "BTC/USDT", "1m", history=20, clock=sim.clock, **hosts)
+    feed = btfeeds.live(venue, symbol, "1m", history=20, clock=sim.clock, warehouse=folder + "/bars",
+                        resume=folder + "/place.json", **hosts)
     cerebro.adddata(feed)
-    timer = threading.Timer(20, cerebro.runstop)
+    timer = threading.Timer(25, cerebro.runstop)
     timer.start()
     try:
         cerebro.run()
@@ -65,11 +68,19 @@ for hosts in ({"rest_url": rest, "stream_url": stream}, nowhere):
     timer.cancel()
     print("error", repr(feed.error), feed.error, feed.summary)
 try:
-    btfeeds.DataDownloaderFactory.create("binance", rest_url=rest).download("NO/SUCH", "1m", "2024-03-01", "2024-03-02")
+    btfeeds.DataDownloaderFactory.create(venue, rest_url=rest).download("NO/SUCH", "1m", "2024-03-01", "2024-03-02")
 except Exception:
     traceback.print_exc()
 print("the end")
 """
+# every fault that the simulator knows; the one that ends a feed comes last, and is met by dialling
+MATRIX = (
+    "correct", "cut", "cut:fin", "close:1001", "close:1008", "close:4000", "mute", "duplicate", "reorder", "unfinished",
+    "delay", "malformed", "drip", "rest_lag:5s", "rate_limit", "ban:20s", "unavailable", "html", "short_pages:1m",
+    "overlap:1m", "shutdown_notice", "silence:1m", "region_block",
+    "cut",
+)  # fmt: skip
+APART_S, SPEED = 240, 450.0
 
 
 def spellings(secret: str) -> set[str]:
@@ -109,19 +120,45 @@ def test_there_are_twelve_canaries() -> None:
     assert len(set(ALL)) == 12
 
 
-def test_s01_s02_s06_no_secret_gets_out_of_a_run_through_faults(environment: dict[str, str]) -> None:
+def test_the_matrix_is_whole() -> None:
+    assert {fault.partition(":")[0] for fault in MATRIX} == set(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol"),
+    [("binance", "BTC/USDT"), ("alpacacrypto", "BTC/USD")],  # the second one is sent its key, over both protocols
+)
+def test_s01_s02_s06_no_secret_gets_out_of_a_run_through_faults(
+    environment: dict[str, str], tmp_path: Path, venue: str, symbol: str
+) -> None:
     def wants_credentials(sock: object, _: int) -> None:
         sock.recv(4096)  # type: ignore[attr-defined]
         sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")  # type: ignore[attr-defined]
 
-    faults = ["cut@2m", "malformed@4m", "close@6m:1008", "unavailable@8m:30s", "rate_limit@10m:10s", "mute@12m"]
-    with Listener(wants_credentials) as proxy, serve("binance", market(400), history=60, speed=600.0, faults=faults) as sim:  # noqa: E501
+    faults = []
+    for number, fault in enumerate(MATRIX, 1):
+        name, colon, argument = fault.partition(":")
+        faults += [f"{name}@{number * APART_S}s{colon}{argument}"]
+    live = len(MATRIX) * APART_S // 60
+    with (
+        Listener(wants_credentials) as proxy,
+        serve(venue, market(500, symbol=symbol), symbol=symbol, history=60, speed=SPEED, faults=faults) as sim,
+    ):
         url = f"http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}"
-        env = {**environment, "http_proxy": url, "HTTPS_PROXY": url, "NO_PROXY": "127.0.0.1"}
-        text = outputs(env, "-c", SCRIPT, sim.rest_url, REST_PASSWORD, STREAM_PASSWORD)
+        env = {**environment, "http_proxy": url, "HTTPS_PROXY": url, "NO_PROXY": "127.0.0.1",
+               "BTFEEDS_STATE": str(tmp_path)}  # fmt: skip
+        args = (venue, symbol, sim.rest_url, REST_PASSWORD, STREAM_PASSWORD, str(20 + live + 60), str(tmp_path))
+        text = outputs(env, "-c", SCRIPT, *args)
+        struck = [entry.detail for entry in sim.log if entry.what == "fault"]
     assert "the end" in text and "DEBUG" in text, text[-2_000:]
+    assert len(struck) == len(MATRIX), struck
+    assert "error RegionBlocked(" in text or "error ConfigError(" in text, "the last fault was met"
     assert "407" in text, "the proxy was met"
     assert_clean(text)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {"place.json", "catalogue.sqlite"} <= {file.name for file in files}
+    for file in files:
+        assert_clean(file.read_bytes().decode("latin-1"))
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

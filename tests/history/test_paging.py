@@ -423,3 +423,23 @@ def test_larger_bars_reach_as_far_back_as_those_they_are_made_of() -> None:
     # bars of 7 minutes open 3, 10 … 31, 38 minutes after noon
     assert frame.attrs["missing"] == ((NOON + 3 * M, NOON + 38 * M),)
     assert frame.index[0].value // 1_000_000 == NOON + 38 * M
+
+
+def test_the_last_trades_of_a_bar_may_not_be_shown_yet() -> None:
+    venue = FakeVenue(0, now=NOON + 65_000)
+    venue.date = NOON + 65_000
+    venue.trades = [Trade(NOON + n * 1_000, 100.0, 0.1, 500 + n) for n in range(57)]
+    (page,) = pages(venue, 5, "30s", provider=Binance("binanceus"))
+    assert [bar.open_time - NOON for bar in page.bars] == [0], "the second half minute ended five seconds ago"
+    venue.clock.advance(5_000)
+    venue.date += 5_000
+    (page,) = pages(venue, 5, "30s", provider=Binance("binanceus"))
+    assert [bar.trades for bar in page.bars] == [30, 27]
+
+
+def test_answers_of_trades_tell_the_venues_time_too() -> None:
+    venue = FakeVenue(0, now=NOON + 100_000)
+    venue.date = NOON + 10_000  # our clock is far ahead
+    (page,) = pages(venue, 1, "30s", provider=Binance("binanceus"))
+    assert (page.bars, page.span, page.venue_time) == ([], span(0), NOON + 10_000)
+    assert page.took == TimeRange(NOON + 100_000, NOON + 100_001)

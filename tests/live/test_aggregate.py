@@ -219,3 +219,33 @@ def test_bars_of_trades_equal_those_that_history_merges_from_seconds(timeframe: 
     streamed = [bar for trade in trades if (bar := given(made, trade))]
     span = TimeRange(streamed[0].open_time, frame.close(streamed[-1].open_time))
     assert streamed == merge(bars_from_trades(trades, Timeframe.parse("1s")), frame, span)
+
+
+# --- a silence over the end of a bar, where nothing is proved by numbers ---
+
+
+def opened(*seconds: float, counted: bool = False, silence_ms: int = 5_000) -> list[int]:
+    """The minutes of the bars that are given, of trades made at these seconds."""
+    bars = TradeBars(MINUTE, counted=counted, silence_ms=silence_ms)
+    got = [given(bars, Trade(int(second * 1000), 10.0, 1.0, number)) for number, second in enumerate(seconds)]
+    return [bar.open_time // 60_000 for bar in got if bar]
+
+
+def test_bars_are_given_where_somebody_traded_about_their_ends() -> None:
+    assert opened(58, 61, 90, 119, 122, 170, 178, 181) == [1, 2]
+
+
+def test_behind_a_silence_over_the_end_of_a_bar_neither_side_is_trusted() -> None:
+    assert opened(58, 61, 110, 122, 178, 182, 239, 241) == [3], "from 110 to 122 the stream may have been mute"
+
+
+def test_a_silence_inside_a_bar_tells_nothing() -> None:
+    assert opened(58, 61, 118, 121) == [1]
+
+
+def test_where_trades_are_numbered_without_holes_a_silence_is_no_doubt() -> None:
+    assert opened(50, 70, 130, 190, counted=True) == [1, 2]
+
+
+def test_where_history_has_nothing_no_silence_is_doubted() -> None:
+    assert opened(50, 70, 130, 190, silence_ms=0) == [1, 2]

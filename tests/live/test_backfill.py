@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from btfeeds.errors import VenueUnavailable
+import pytest
+
+from btfeeds.errors import Banned, BtfeedsError, TlsError, VenueUnavailable
 from btfeeds.history.downloader import Page
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.items import Ask
@@ -87,3 +90,19 @@ def test_a_question_nobody_waits_for_is_not_asked() -> None:
     backfill.close()
     assert backfill.join(5)
     assert downloader.threads == set()
+
+
+@pytest.mark.parametrize("error", [Banned("banned for an hour"), TlsError("an unknown certificate")])
+def test_what_somebody_has_to_look_at_is_critical_and_said_once(
+    error: BtfeedsError, caplog: pytest.LogCaptureFixture
+) -> None:
+    downloader = Fake(error)
+    replies: queue.Queue[Answer | Failure] = queue.Queue()
+    backfill = Backfill(downloader)  # type: ignore[arg-type]
+    for still in (error, error, None, error):
+        downloader.error = still
+        backfill.ask(BTC, ASK, replies.put, lambda: False)
+        while isinstance(last := replies.get(timeout=10), Answer) and not last.done:
+            pass
+    backfill.close()
+    assert [record.message for record in caplog.records if record.levelno == logging.CRITICAL] == [error.what] * 2

@@ -124,7 +124,7 @@ def test_backoff_starts_over_only_after_a_minute_of_data() -> None:
         now = 5_000
         connection.tick(now)
         connection.opened(now)
-        connection.received([Accepted(connection._next_request - 1)], now)
+        connection.received([Accepted(connection._requests.pending[CHANNEL])], now)
         connection.received([DATA], now)
         connection.received([DATA], now + healthy)
         lost = connection.lost(Loss("reset"), now + healthy)

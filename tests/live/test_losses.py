@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
-from btfeeds.errors import ProxyRefused, RegionBlocked
+from btfeeds.errors import Banned, ProxyRefused, RegionBlocked
+from btfeeds.live.effects import Loss
 from btfeeds.live.losses import bad_status, closed
+from btfeeds.venues import venue
+from btfeeds.venues.base import HttpResponse
+
+
+def refused(status: int, headers: Mapping[str, str] = MappingProxyType({}), by: str = "okx", body: bytes = b"") -> Loss:
+    return bad_status(HttpResponse(status, body, headers, "wss://venue.test/ws"), venue(by).check)
 
 
 def test_a_policy_close_asks_to_stay_away_for_a_minute_and_may_end_it() -> None:
@@ -26,15 +35,36 @@ def test_a_close_frame_without_a_code_is_1005() -> None:
 
 @pytest.mark.parametrize("status", [418, 429])
 def test_too_many_requests_close_the_whole_host(status: int) -> None:
-    loss = bad_status(status, {"retry-after": "7"}, "wss://venue.test/ws")
+    loss = refused(status, {"retry-after": "7"})
     assert (loss.not_before_ms, loss.closed, loss.error) == (7_000, True, None)
 
 
+def test_a_ban_is_a_matter_for_somebody_to_look_at() -> None:
+    alarm = refused(418, {"retry-after": "120"}).alarm
+    assert isinstance(alarm, Banned) and alarm.retry_after == 120 and str(alarm).count("\n") == 2
+    assert refused(429, {"retry-after": "120"}).alarm is None
+
+
+@pytest.mark.parametrize(
+    ("by", "body", "wait"),
+    [("bybit", b"<html><body>access too frequent</body></html>", 600_000), ("binance", b"", 60_000),
+     ("kraken", b"error code: 1015", 60_000)],
+)  # fmt: skip
+def test_where_403_means_too_many_requests_it_is_no_region(by: str, body: bytes, wait: int) -> None:
+    loss = refused(403, by=by, body=body)
+    assert (loss.not_before_ms, loss.closed, loss.error) == (wait, True, None)
+
+
+@pytest.mark.parametrize("by", ["bybit", "binance", "kraken"])
+def test_and_a_region_is_known_by_its_words(by: str) -> None:
+    assert isinstance(refused(403, by=by, body=b"configured to block access from your country").error, RegionBlocked)
+
+
 def test_without_a_time_a_minute_is_waited() -> None:
-    assert bad_status(429, {}, "wss://venue.test/ws").not_before_ms == 60_000
+    assert refused(429).not_before_ms == 60_000
 
 
 @pytest.mark.parametrize(("status", "error"), [(403, RegionBlocked), (451, RegionBlocked), (407, ProxyRefused)])
 def test_what_cannot_be_helped_ends_it(status: int, error: type[Exception]) -> None:
-    found = bad_status(status, {}, "wss://venue.test/ws").error
+    found = refused(status).error
     assert isinstance(found, error) and found.fatal

@@ -68,3 +68,12 @@ def test_of_an_older_bar_only_a_fuller_word_is_a_correction() -> None:
     assert rolling.update(bar(1, 1.1, volume=4.0)) == (None, None), "an update of long ago"
     assert rolling.update(bar(1, 1.7, volume=7.0)) == (None, bar(1, 1.7, volume=7.0))
     assert rolling.update(bar(1, 1.7, volume=7.0)) == (None, None)
+
+
+def test_when_our_idea_of_the_time_is_put_right_the_silence_behind_it_is_seen_all_the_same() -> None:
+    rolling, fast = RollOver(MINUTE), 90_000  # our clock was so far ahead, and frames do not tell the time
+    rolling.update(bar(1), 90_000 + fast)
+    rolling.update(bar(1), 95_000)
+    assert rolling.update(bar(2), 130_000) == (None, None), "silent for 35 s over the end of the bar"
+    assert rolling.update(bar(2), 178_000) == (None, None)
+    assert rolling.update(bar(3), 181_000) == (bar(2), None)

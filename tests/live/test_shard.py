@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
+import pytest
+
 from btfeeds.clock import SystemClock
+from btfeeds.errors import VenueUnavailable
 from btfeeds.live.backfill import Backfill
+from btfeeds.live.effects import Loss, Lost
 from btfeeds.live.hub import Hub
-from btfeeds.live.ring import Down, Refusal, Up
-from btfeeds.market import Bar
+from btfeeds.live.ring import Down, Refusal, Ring, Up
+from btfeeds.live.tap import Tap
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 from tests.live.toyhub import QUICK, M, NoHistory, entries, hub, tap
@@ -26,6 +32,44 @@ def test_a_cut_is_told_as_down_and_up() -> None:
         attached = tap(made, bell)
         bell.until(lambda: len(entries(attached)) >= 3)
         assert [type(entry) for entry in entries(attached)] == [Up, Down, Up]
+
+
+def test_a_tap_that_comes_late_hears_of_the_break_behind_the_welcome() -> None:
+    """Else it would take itself for connected until the next break."""
+
+    class Slow(Tap):
+        def up(self, time: int) -> None:
+            breaking.start()  # on the worker's thread, between the look and the word
+            breaking.join(0.5)
+            super().up(time)
+
+    def breaks() -> None:
+        shard.lost(shard._workers[0], Lost(Loss("reset"), 0))
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        peer.stay()
+
+    bell, breaking = Bell(), threading.Thread(target=breaks)
+    with hub(script) as (made, _):
+        first = tap(made, bell)
+        bell.until(lambda: entries(first))
+        shard = made._shards[0]
+        subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+        second = Slow(made.venue, subscription, Ring(100, threading.Lock()), bell.ring)
+        made.attach(second)
+        breaking.join(10)
+        assert [type(entry) for entry in entries(second)] == [Up, Down]
+
+
+def test_what_somebody_has_to_look_at_is_critical(caplog: pytest.LogCaptureFixture) -> None:
+    with hub(Peer.stay) as (made, _):
+        tap(made, Bell())
+        shard = made._shards[0]
+        alarm = VenueUnavailable("It is so.", "This was done.", "Do that.")
+        shard.lost(shard._workers[0], Lost(Loss("http", alarm=alarm), 0))
+    said = [record.message for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert said == ["It is so.\nThis was done.\nDo that."]
 
 
 def test_a_successor_covers_before_the_old_socket_ends() -> None:

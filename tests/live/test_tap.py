@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from btfeeds.live.ring import Doubted, Down, Quiet, Revised, Ring, Up
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
-from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate
+from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
+from btfeeds.venues.bitfinex import Bitfinex
+from btfeeds.venues.bitstamp import Bitstamp
+from btfeeds.venues.bybit import Bybit
+from btfeeds.venues.coinbase import Coinbase
+from btfeeds.venues.kucoin import KuCoin
+from btfeeds.venues.okx import OKX
 from tests.live.toy import Toy
 
 M = 60_000
@@ -105,3 +113,30 @@ def test_a_late_trade_changes_its_bar_and_numbers_prove_quiet_minutes() -> None:
         Bar(14 * M, 10.0, 10.0, 10.0, 10.0, 1.0, 1),
         Quiet(TimeRange(21 * M, 28 * M)),
     ]
+
+
+def of_trades(venue: Venue, timeframe: str, *trades: tuple[float, int]) -> list[object]:
+    """What a tap makes known of trades made at these seconds and numbered so."""
+    subscription = Subscription(venue.name, Symbol("BTC/USDT"), Timeframe.parse(timeframe))
+    tap = Tap(venue, subscription, Ring(100, threading.Lock()), lambda: None)
+    for second, number in trades:
+        tap.trades(venue.name, TradeUpdate("x", (Trade(int(second * 1000), 10.0, 1.0, number),)))
+    return [entry.open_time // 1000 if isinstance(entry, Bar) else entry for entry in iter(tap.ring.get, None)]
+
+
+@pytest.mark.parametrize("venue", [Bitstamp(), Bitfinex(), KuCoin(), Bybit()], ids=lambda venue: venue.name)
+def test_a_silence_is_doubted_where_trades_are_not_counted_and_history_can_tell(venue: Venue) -> None:
+    silent = [(second, -1 if venue.name == "bybit" else 7 * second) for second in (419, 421, 830, 850, 1260, 1261)]
+    assert of_trades(venue, "7m", *silent) == [], "from 830 to 850, and from 850 to 1260, nobody was heard"
+    busy = [(second, number) for second, (_, number) in zip((419, 421, 600, 838, 841, 842), silent, strict=True)]
+    assert of_trades(venue, "7m", *busy) == [420]
+
+
+def test_what_only_the_stream_has_is_given_however_quiet_it_was() -> None:
+    assert of_trades(Bitstamp(), "45s", (40, 1), (60, 2), (100, 3)) == [45]
+
+
+def test_nobodys_trades_are_a_proof_only_where_history_is_known_to_leave_such_bars_out() -> None:
+    trades = ((40, 1), (60, 2), (200, 3))
+    assert of_trades(Coinbase(), "45s", *trades) == [45, Quiet(TimeRange(90_000, 180_000))]
+    assert of_trades(OKX(), "45s", *trades) == [45]

@@ -142,3 +142,36 @@ def test_recorded_answers_are_understood(name: str, count: int, more: bool) -> N
     assert opens == sorted(opens)
     request = venue().bars_request(Symbol("AAPL"), MINUTE, TimeRange(NOON, NOON + M))
     assert (venue().next_page(request, answer) is not None) is more
+
+
+@pytest.mark.parametrize(
+    ("opens", "day"),
+    [
+        ("2024-01-31T05:00:00Z", "2024-01-31"),
+        ("2024-03-11T04:00:00Z", "2024-03-11"),
+        ("2024-11-04T05:00:00Z", "2024-11-04"),
+    ],
+)
+def test_a_day_of_stocks_is_named_by_its_date_in_new_york(opens: str, day: str) -> None:
+    row = {"t": opens, "o": 10, "h": 12, "l": 9, "c": 11, "v": 100, "n": 7, "vw": 10.5}
+    answer = HttpResponse(200, json.dumps({"bars": {"AAPL": [row]}, "next_page_token": None}).encode())
+    [bar] = venue().parse_bars(answer, Timeframe.parse("1d"))
+    assert bar.open_time == to_ms(day)
+    asked = venue().bars_request(Symbol("AAPL"), Timeframe.parse("1d"), TimeRange(to_ms(day), to_ms(day) + 86_400_000))
+    assert (asked.params["timeframe"], asked.params["start"] < opens < asked.params["end"]) == ("1Day", True)
+
+
+def test_days_of_stocks_are_the_venues_own_and_those_of_crypto_are_made_of_hours() -> None:
+    days = Timeframe.parse("1d")
+    assert venue().base_timeframe(days) == venue().base_timeframe(Timeframe.parse("1w")) == days
+    assert venue("alpacacrypto").base_timeframe(days) == Timeframe.parse("1h")
+    with pytest.raises(UnsupportedTimeframe):
+        venue().channel(Subscription("alpaca", Symbol("AAPL"), days))
+
+
+def test_a_day_of_stocks_is_over_when_it_is_in_new_york() -> None:
+    span, days = TimeRange(to_ms("2024-01-29"), to_ms("2024-02-05")), Timeframe.parse("1d")
+    assert venue().page(days, span, to_ms("2024-02-01T04:59:59Z")) == TimeRange(span.start, to_ms("2024-01-31"))
+    assert venue().page(days, span, to_ms("2024-02-01T05:00:00Z")) == TimeRange(span.start, to_ms("2024-02-01"))
+    hours = Timeframe.parse("1h")
+    assert venue().page(hours, span, to_ms("2024-02-01T04:59:59Z")) == span

@@ -69,3 +69,7 @@ def test_a_year_of_recorded_rows_is_read_and_every_one_is_a_bar() -> None:
     bars = Bitfinex().parse_bars(HttpResponse(200, body), MINUTE)
     assert len(bars) == 10_000 and all(bar.fault() == "" and MINUTE.aligned(bar.open_time) for bar in bars)
     assert bars[1] == Bar(1_451_606_460_000, 429.17, 429.18, 429.17, 429.18, 16.14578427)
+
+
+def test_when_its_weeks_open_is_not_documented_so_ours_are_made_of_days() -> None:
+    assert Bitfinex().base_timeframe(Timeframe.parse("1w")) == Timeframe.parse("1d")

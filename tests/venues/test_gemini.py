@@ -37,3 +37,8 @@ def test_a_row_with_a_column_more_is_not_understood() -> None:
     frame = {"type": "candles_1m_updates", "symbol": "BTCUSD", "changes": [[START, 10, 11, 9, 10, 1, 5]]}
     with pytest.raises(BadFrame):
         list(Gemini().parse_frame(json.dumps(frame)))
+
+
+@pytest.mark.parametrize("longer", ["6h", "1d"])
+def test_its_days_open_at_four_so_ours_are_made_of_hours(longer: str) -> None:
+    assert Gemini().base_timeframe(Timeframe.parse(longer)) == Timeframe.parse("1h")

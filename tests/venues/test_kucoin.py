@@ -71,3 +71,9 @@ def test_nobody_hears_all_trades_of_days() -> None:
 def test_a_symbol_it_cannot_have_is_unknown(symbol: str) -> None:
     with pytest.raises(UnknownSymbol):
         KuCoin().native_symbol(Symbol(symbol))
+
+
+def test_its_weeks_open_on_thursdays_so_ours_are_made_of_days() -> None:
+    assert KuCoin().base_timeframe(Timeframe.parse("1w")) == Timeframe.parse("1d")
+    with pytest.raises(UnsupportedTimeframe, match="resampledata"):
+        KuCoin().channel(Subscription("kucoin", BTC, Timeframe.parse("1w")))

@@ -125,3 +125,21 @@ def test_the_frames_of_2026_are_understood() -> None:
     assert isinstance(trades, TradeUpdate) and trades.trades[0].count == 8
     assert isinstance(refused, Rejected) and refused.fatal and refused.channels == ("candle1m:BTC-USDT",)
     assert isinstance(bar, BarUpdate) and not bar.closed and bar.bar.volume == 1.5784361
+
+
+@pytest.mark.parametrize("quiet", [frozenset(), frozenset({0, 1, 2, 50, 199, 250})])
+def test_an_archive_that_gives_100_rows_only_is_asked_for_the_older_ones(quiet: frozenset[int]) -> None:
+    asked: list[int] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        before, after = (int(request.url.params[name]) for name in ("before", "after"))
+        asked.append((after - NOON) // M)
+        times = [time for time in range(before + 1, after, M) if (time - NOON) // M not in quiet]
+        rows = [[str(time), "1", "2", "0.5", "1.5", "3", "3", "3", "1"] for time in times[-100:]]
+        return httpx2.Response(200, content=json.dumps({"code": "0", "msg": "", "data": rows[::-1]}).encode())
+
+    clock = ManualClock(NOON + 100_000 * M)
+    with Downloader(OKX(), HttpClient(clock, transport=Unread(answer)), clock) as downloader:
+        bars = downloader.bars("BTC/USDT", "1m", TimeRange(NOON, NOON + 299 * M))
+    assert [(bar.open_time - NOON) // M for bar in bars] == [n for n in range(299) if n not in quiet]
+    assert len(asked) == 3

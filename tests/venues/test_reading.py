@@ -120,6 +120,11 @@ def test_an_instant_has_a_date_in_every_zone() -> None:
     assert reading.date(-1) == dt.date(1969, 12, 31)
 
 
+def test_a_day_is_named_by_the_date_of_a_zone() -> None:
+    assert reading.dated(NOON, reading.NEW_YORK) == NOON - 12 * 3_600_000
+    assert reading.dated(NOON - 9 * 3_600_000, reading.NEW_YORK) == NOON - 36 * 3_600_000  # 22:00 on the day before
+
+
 def answer(status: int, body: bytes) -> HttpResponse:
     return HttpResponse(status, body)
 

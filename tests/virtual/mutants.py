@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from btfeeds.history import paging
+from btfeeds.history import shown
 from btfeeds.live import hub, splice
 from btfeeds.live.connection import Connection
 from btfeeds.live.effects import Lost
@@ -345,7 +345,7 @@ def a_backlog_is_still_called_live() -> Patch:
 
 def _lenient_history(*, sure_ms: int, lag_ms: int) -> Patch:
     stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(paging, "_SURE_MS", sure_ms))
+    stack.enter_context(mock.patch.object(shown, "_SURE_MS", sure_ms))
     stack.enter_context(mock.patch.object(Binance, "lag_ms", lag_ms))
     return stack
 

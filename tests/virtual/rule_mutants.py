@@ -36,7 +36,7 @@ def what_is_held_at_a_break_is_trusted() -> Patch:
 
 @planted_in("roll-over")
 def silence_over_the_end_of_a_bar_says_nothing() -> Patch:
-    return mock.patch.object(rollover, "_SILENCE_MS", 1 << 40)
+    return mock.patch.object(rollover, "SILENCE_MS", 1 << 40)
 
 
 @planted_in("roll-over")
@@ -109,6 +109,16 @@ def trades_that_come_twice_count_twice() -> Patch:
 @planted_in("from-trades")
 def trades_of_the_future_are_believed() -> Patch:
     return mock.patch.object(Skew, "early", lambda self, time, now: False)
+
+
+@planted_in("from-uncounted-trades")
+def silence_over_the_end_of_a_bar_of_trades_says_nothing() -> Patch:
+    return mock.patch.object(tap, "SILENCE_MS", 0)
+
+
+@planted_in("from-uncounted-trades")
+def late_trades_are_not_waited_for() -> Patch:
+    return mock.patch.object(stream, "settles_ms", lambda venue, subscription: 0)
 
 
 @planted_in("closed-only", "flag-without-time")

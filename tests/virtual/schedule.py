@@ -53,7 +53,12 @@ IMPOSSIBLE: dict[str, tuple[set[str], bool]] = {
     "bitfinex": ({"drop_frame"}, True),
     "alpaca": (set(), True),
     "coinbase": (set(), True),
+    "bitstamp": ({"drop_frame"}, True),
 }
+
+# (speaker, kind) → how long it lasts at least. Where trades are not counted, a stream that is mute inside a bar only,
+# and goes on by itself, leaves no trace.
+LEAST: dict[tuple[str, str], int] = {("bitstamp", "mute"): MINUTE}
 
 # A venue that never confirms a symbol which nothing else has proven refuses it: that is right, and ends a feed.
 _NOT_AT_FIRST = {"ack_lost", "nack", "half_open", "blackhole"}
@@ -135,7 +140,11 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
         gaps=dice.choice(("mark", "fill", "hold")),
     )
     never, omits = IMPOSSIBLE[speaker]
-    kept = tuple(fault for fault in plan.faults if fault.kind not in never)
+    kept = tuple(
+        replace(fault, lasts=max(fault.lasts, LEAST.get((speaker, fault.kind), 0)))
+        for fault in plan.faults
+        if fault.kind not in never
+    )
     if omits:
         plan = replace(plan, lost_minutes=(), gaps="mark" if plan.gaps == "hold" else plan.gaps)
     return replace(plan, faults=kept, speaker=speaker)

@@ -1,11 +1,12 @@
 """What the venues of the simulation say: a speaker for each way in which bars become final.
 
-    flag               binance: frames tell the time
-    flag-without-time  okx: they do not
-    roll-over          kraken
-    late-roll-over     bitfinex: the last word about a bar may come behind the first one of the next
-    closed-only        alpaca
-    from-trades        coinbase
+    flag                   binance: frames tell the time
+    flag-without-time      okx: they do not
+    roll-over              kraken
+    late-roll-over         bitfinex: the last word about a bar may come behind the first one of the next
+    closed-only            alpaca
+    from-trades            coinbase
+    from-uncounted-trades  bitstamp: nothing proves that none is missing
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tests.virtual.speech.alpaca import Alpaca
 from tests.virtual.speech.base import Speaker
 from tests.virtual.speech.binance import Binance
 from tests.virtual.speech.bitfinex import Bitfinex
+from tests.virtual.speech.bitstamp import Bitstamp
 from tests.virtual.speech.coinbase import Coinbase
 from tests.virtual.speech.kraken import Kraken
 from tests.virtual.speech.okx import OKX
@@ -25,6 +27,7 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "bitfinex": Bitfinex,
     "alpaca": Alpaca,
     "coinbase": Coinbase,
+    "bitstamp": Bitstamp,
 }
 RULES: dict[str, str] = {
     "flag": "binance",
@@ -33,4 +36,5 @@ RULES: dict[str, str] = {
     "late-roll-over": "bitfinex",
     "closed-only": "alpaca",
     "from-trades": "coinbase",
+    "from-uncounted-trades": "bitstamp",
 }

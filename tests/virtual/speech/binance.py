@@ -27,18 +27,19 @@ class Binance(Speaker):
 
     def truth(self) -> dict[int, Values]:
         dice = random.Random(f"truth {self.plan.seed}")
-        price, bars = 20_000.0, {}
+        cents, bars = 2_000_000, {}
         for minute in range(-HISTORY_MINUTES, LIVE_MINUTES + 10):
             if minute in self.plan.lost_minutes:
                 continue
+            price = cents / 100
             if dice.random() < self.plan.quiet:
                 bars[START + minute * MINUTE] = (price, price, price, price, 0.0)
                 continue
-            close = round(price + dice.random() * 10 - 5, 2)
-            high = round(max(price, close) + dice.random() * 2, 2)
-            low = round(min(price, close) - dice.random() * 2, 2)
-            bars[START + minute * MINUTE] = (price, high, low, close, round(0.001 + dice.random() * 10, 3))
-            price = close
+            luck = dice.getrandbits(40)
+            opened, cents = cents, cents + (luck & 1023) - 511
+            high = (max(opened, cents) + (luck >> 10 & 255)) / 100
+            low = (min(opened, cents) - (luck >> 18 & 255)) / 100
+            bars[START + minute * MINUTE] = (price, high, low, cents / 100, (1 + (luck >> 26)) / 1_000)
         return bars
 
     def prepare(self) -> None:
