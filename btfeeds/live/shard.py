@@ -112,6 +112,8 @@ class Shard:
 
     def covered(self, worker: Worker, channels: tuple[str, ...]) -> None:
         with self._lock:
+            if worker not in self._workers:
+                return  # it was told to go, and what it carries does not last
             now = self._hub.now()
             for channel in channels:
                 by = self._covered.setdefault(channel, set())
@@ -140,6 +142,8 @@ class Shard:
         if loss.closed:
             bans.remember(host_of(self._hub.venue), loss.not_before_ms, self._hub.clock)
         with self._lock:
+            if worker not in self._workers:
+                return
             # A never-confirmed first connection is a break too: the strategy must know that nothing comes.
             alone = len(self._workers) <= 1
             for channel in self.channels:
@@ -158,6 +162,11 @@ class Shard:
                 # stays until it is lost, and only a refusal then is the end.
                 logger.warning("a new connection to %s is refused, the old one stays", self._hub.venue.name)
                 self._workers = [other for other in self._workers if other is not worker]
+                for channel, by in self._covered.items():
+                    if by == {worker.number}:
+                        for tap in self._hub.taps(channel):
+                            tap.down("refused")
+                    by.discard(worker.number)
                 worker.stop()
                 return
             for channel in effect.channels:

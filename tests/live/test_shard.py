@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from btfeeds.live.backfill import Backfill
 from btfeeds.live.effects import Loss, Lost
 from btfeeds.live.hub import Hub
 from btfeeds.live.ring import Down, Refusal, Ring, Up
+from btfeeds.live.shard import Shard
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe
 from tests.live.scripted import Bell, Peer, Scripted
@@ -32,6 +34,22 @@ def test_a_cut_is_told_as_down_and_up() -> None:
         attached = tap(made, bell)
         bell.until(lambda: len(entries(attached)) >= 3)
         assert [type(entry) for entry in entries(attached)] == [Up, Down, Up]
+
+
+def test_what_an_old_socket_says_behind_its_end_is_not_taken_for_cover() -> None:
+    """Else the next break would not be told, and LIVE would stay."""
+    made = Hub(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    old, new = (SimpleNamespace(number=n, stop=lambda: None, connection=SimpleNamespace(complete=True)) for n in (1, 2))
+    shard = Shard(made)
+    subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+    attached = Tap(made.venue, subscription, Ring(9, threading.Lock()), lambda: None)
+    channel = attached.channel
+    made._taps = {channel: (attached,)}
+    shard.channels, shard._workers = {channel}, [old, new]  # type: ignore[list-item]
+    for worker in (old, new, old):
+        shard.covered(worker, (channel,))  # type: ignore[arg-type]
+    shard.lost(new, Lost(Loss("reset"), 0))  # type: ignore[arg-type]
+    assert [type(entry) for entry in entries(attached)] == [Up, Down]
 
 
 def test_a_tap_that_comes_late_hears_of_the_break_behind_the_welcome() -> None:
