@@ -31,6 +31,7 @@ from btfeeds.market import TICK, Symbol
 from btfeeds.venues.base import Venue
 
 _COLUMNS = ("open", "high", "low", "close", "volume", "filled")
+_NOTHING = pd.DataFrame(columns=_COLUMNS, dtype="float64")  # live, what PandasData reads
 # After one of these words a feed no longer keeps the others waiting for its history.
 _NO_HISTORY_NOW = {
     Status.LIVE,
@@ -125,15 +126,16 @@ class BaseLiveDataFeed(WantedBars):
             self._symbol = Symbol(self.p.dataname)
             if not isinstance(self.p.venue, Venue):
                 self.p.venue = venues.canonical(self.p.venue)
-            self.p.dataname = pd.DataFrame(columns=_COLUMNS, dtype="float64")
+            self.p.dataname = _NOTHING
             self._name = self.p.name or str(self._symbol)
+        self._lives = self._symbol is not None and not self.p.historical
         super().__init__()
 
     # --- what backtrader asks before a run ---------------------------------------------------------------------------
 
     def islive(self) -> bool:
         """Whether bars come as they happen: then Cerebro neither preloads nor runs once."""
-        return self._symbol is not None and not self.p.historical
+        return self._lives
 
     def __getstate__(self) -> dict[str, Any]:
         # Optimizations send feeds to other processes: threads, locks and sockets stay here.

@@ -38,6 +38,10 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
     def fault(self) -> str:
         """Why this cannot be a bar ("" if it can): the names are the closed list of rejection reasons."""
+        low, high = self.low, self.high
+        # what is sound is told at once; NaN fails every comparison
+        if 0 < low <= self.open <= high < math.inf and low <= self.close <= high and 0 <= self.volume < math.inf:
+            return ""
         values = (self.open, self.high, self.low, self.close, self.volume)
         if not all(map(math.isfinite, values)):
             return "not_finite"
@@ -50,14 +54,24 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
         return ""
 
 
+OPEN_CLOSE, HIGH_LOW = 1, 2  # what of a bar a trade may move besides volume and number of trades
+PRICES = OPEN_CLOSE | HIGH_LOW
+
+
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """One trade (or one aggregate of trades of the same taker order, `count` of them). `time` in epoch ms UTC."""
+    """One trade (or one aggregate of trades of the same taker order, `count` of them). `time` in epoch ms UTC.
+
+    `key` is what the venue calls it where it has no number that tells earlier from later; two trades may have one key.
+    `moves` is less than PRICES where the trade's conditions keep it out of the prices of a bar.
+    """
 
     time: int
     price: float
     quantity: float
     id: int = -1
     count: int = 1
+    key: str = ""
+    moves: int = PRICES
 
 
 class TimeRange(msgspec.Struct, frozen=True, gc=False):

@@ -62,6 +62,7 @@ class HostedFeed(BulkPandasData):
 
     def start(self) -> None:
         super().start()
+        self._ticks: list[tuple[str, Any]] = []
         self._cut = 0
         restart(self)
 
@@ -117,6 +118,17 @@ class HostedFeed(BulkPandasData):
     @resampling.setter
     def resampling(self, value: int) -> None:
         self._resampling = value
+
+    def _tick_fill(self, force: bool = False) -> None:
+        """As backtrader's, which for every bar finds the lines by their names."""
+        if not self._ticks:
+            names = [name for name in self.getlinealiases() if name != "datetime"]
+            self._ticks = [(f"tick_{name}", getattr(self.lines, name)) for name in names]
+        first, line = self._ticks[0]
+        if force or getattr(self, first, None) is None:
+            for name, value in self._ticks:
+                setattr(self, name, value[0])
+            self.tick_last = line[0]
 
     def qbuffer(self, savemem: int = 0, replaying: bool = False) -> None:
         for line in self.lines:

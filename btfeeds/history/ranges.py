@@ -25,6 +25,8 @@ def subtract(spans: Iterable[TimeRange], away: Iterable[TimeRange]) -> list[Time
     """What is left of `spans` without the instants of `away`."""
     left: list[TimeRange] = []
     holes = union(away)
+    if not holes:
+        return union(spans)
     for span in union(spans):
         start = span.start
         for hole in holes:

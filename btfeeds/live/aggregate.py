@@ -6,19 +6,22 @@ numbers prove more: that a bar is whole although its trades came out of order, a
 bar that was under way when the stream began or broke, or that lacks a trade, is never given: history has it. Where
 nothing is proved by numbers, a silence over the end of a bar makes history confirm the bars on both sides of it:
 whether nobody traded there, or the stream was mute, nothing here can tell. A trade that comes behind its bar changes
-it, and that is told. Volumes are summed without rounding errors, so that a bar equals the venue's own.
+it, and that is told; so does a trade that the venue takes back. Volumes are summed without rounding errors, so that a
+bar equals the venue's own.
+
+Where conditions say what of a bar a trade moves, a bar is one only when a trade has moved its prices, as at the venue.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from btfeeds.live.forming import Forming, begun
 from btfeeds.live.ring import Quiet, Revised
 from btfeeds.market import Bar, Timeframe, TimeRange, Trade
 
-_KEPT = 2  # closed bars that late trades still change
+_KEPT = 2  # closed bars that late trades still change, at least
 _AWAITED = 1_000  # trades that are missing in a row and may still come; of more, nobody waits for any
 _HOLES = 16
 _NUMBERS = 4_096  # known numbers, where these have holes: what comes twice comes soon
@@ -27,65 +30,40 @@ _SURE_MS = 1_000  # so much later than a bar's end has to be what proves that no
 Told = Bar | Revised | Quiet
 
 
-class _Forming:
-    """A bar that trades are added to. `lacks`: holes in the numbering that may have been its trades."""
-
-    __slots__ = (
-        "close", "count", "end", "given", "high", "lacks", "low", "newest", "oldest", "open", "open_time",
-        "quantities", "whole",
-    )  # fmt: skip
-
-    def __init__(self, timeframe: Timeframe, open_time: int, trade: Trade, *, whole: bool = False) -> None:
-        self.open_time = open_time
-        self.end = timeframe.close(open_time)
-        self.open = self.high = self.low = self.close = trade.price
-        self.oldest = self.newest = _place(trade)
-        self.quantities = [trade.quantity]
-        self.count = trade.count
-        self.whole = whole  # the trade before its first one was heard, too
-        self.given = False
-        self.lacks: list[set[int]] = []
-
-    def add(self, trade: Trade) -> None:
-        price, place = trade.price, _place(trade)
-        if price > self.high:
-            self.high = price
-        if price < self.low:
-            self.low = price
-        if place >= self.newest:
-            self.close, self.newest = price, place
-        elif place < self.oldest:
-            self.open, self.oldest = price, place
-        self.quantities.append(trade.quantity)
-        self.count += trade.count
-
-    def bar(self) -> Bar:
-        # fsum is exact; the rounding takes the sum of decimal fractions to the nearest decimal fraction again
-        volume = round(math.fsum(self.quantities), 10)
-        return Bar(self.open_time, self.open, self.high, self.low, self.close, volume, self.count)
-
-
 class TradeBars:
     """Bars of one timeframe from the trades of one symbol."""
 
-    def __init__(self, timeframe: Timeframe, *, counted: bool = True, silence_ms: int = 0) -> None:
+    def __init__(
+        self,
+        timeframe: Timeframe,
+        *,
+        counted: bool = True,
+        silence_ms: int = 0,
+        late_ms: int = 0,
+        piece: Timeframe | None = None,
+        corrects: bool = False,
+    ) -> None:
         """`counted`: the venue numbers a symbol's trades without holes, so that a jump means that one is missing.
         `silence_ms`: without such numbers, a longer silence over the end of a bar is doubtful (0: none is).
+        `late_ms`: for so long closed bars wait for late trades, and for what the venue takes back (`corrects`).
+        `piece`: trades have conditions, and the venue's own bars of this timeframe count (None: they have none).
         """
         self.timeframe = timeframe
         self._counted = counted
         self._silence_ms = silence_ms
+        self._kept = max(_KEPT, 1 + -(-late_ms // timeframe.ms))
+        self._piece, self._corrects = piece, corrects
         self._newest = 0  # when the last trade was made
         self.late = 0  # trades that came after their bar was closed and forgotten
         self.lost = 0  # jumps in the venue's numbering
-        self._numbers: dict[int, None] = {}  # where numbers have holes: those that came, in that order
+        self._known: dict[int | Trade, int] = {}  # where numbers have holes: those that came, in that order
         self._forgotten = -1
         self.broken()
 
     def broken(self) -> None:
         """The stream broke: the bar under way lacks trades, and so may the next one we hear of."""
-        self._forming: _Forming | None = None
-        self._closed: deque[_Forming] = deque(maxlen=_KEPT)
+        self._forming: Forming | None = None
+        self._closed: deque[Forming] = deque(maxlen=self._kept)
         self._until = -1  # what opens from here on is not closed; -1: nothing was heard yet
         self._last_id = -1
         self._holes: deque[set[int]] = deque(maxlen=_HOLES)  # each the numbers that are missing there
@@ -118,7 +96,7 @@ class TradeBars:
                 return self._fill(trade)
             if 0 <= last < number - 1:
                 self._jump(number - 1, last)
-        elif number >= 0 and not self._new(number):
+        elif (number >= 0 or trade.key) and not self._new(trade):
             return ()  # two connections overlap, or the venue repeats itself
         silence, self._newest = trade.time - self._newest, max(trade.time, self._newest)
         if self._doubted or (self._silent(silence) and not self._under_way(trade)):
@@ -126,7 +104,7 @@ class TradeBars:
             if not counted:
                 self._edge.append({-1})
         edge, self._edge = self._edge, []
-        forming, begun = self._forming, self._until >= 0
+        forming, since_before = self._forming, self._until >= 0
         if forming is not None:
             forming.lacks += edge
             if self._under_way(trade):
@@ -135,11 +113,23 @@ class TradeBars:
         if trade.time < self._until:
             return self._late(trade)
         open_time = self.timeframe.floor(trade.time)
-        told = self._close(open_time, sure=counted and not any(edge)) if begun else ()
+        told = self._close(open_time, sure=counted and not any(edge)) if since_before else ()
         self._until = open_time
-        self._forming = _Forming(self.timeframe, open_time, trade, whole=begun)
-        self._forming.lacks += edge
+        self._forming = forming = begun(
+            self.timeframe, open_time, self._piece, whole=since_before, remembers=self._corrects
+        )
+        forming.add(trade)
+        forming.lacks += edge
         return told
+
+    def correct(self, revoked: Trade, trade: Trade | None) -> Sequence[Told]:
+        """The venue takes a trade back, and puts another one in its place (None: nothing)."""
+        bars = (self._forming, *reversed(self._closed))
+        bar = next((bar for bar in bars if bar is not None and bar.correct(revoked, trade)), None)
+        if bar is None:
+            self.late += 1
+            return ()
+        return self._changed(bar)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -166,7 +156,7 @@ class TradeBars:
 
     def _give(self) -> list[Told]:
         """Closed bars that are known to be whole now."""
-        ready = [bar for bar in self._closed if bar.whole and not bar.given and not any(bar.lacks)]
+        ready = [bar for bar in self._closed if bar.whole and not bar.given and bar.count and not any(bar.lacks)]
         for bar in ready:
             bar.given = True
         return [bar.bar() for bar in ready]
@@ -196,40 +186,47 @@ class TradeBars:
             self.late += 1
             return ()
         bar.add(trade)
-        return (Revised(bar.bar()),) if bar.given else ()
+        return self._changed(bar)
 
-    def _bar_of(self, trade: Trade) -> _Forming | None:
+    def _changed(self, bar: Forming) -> Sequence[Told]:
+        """What follows from another content of a bar; one that was given and lost its only trade stays as it was."""
+        if not bar.given:
+            return tuple(self._give())
+        return (Revised(bar.bar()),) if bar.count else ()
+
+    def _bar_of(self, trade: Trade) -> Forming | None:
         known = (*self._closed, self._forming)
         return next((bar for bar in known if bar is not None and bar.open_time <= trade.time < bar.end), None)
 
-    def _new(self, number: int) -> bool:
-        """Whether this number did not come before, as far as that is remembered."""
-        if number in self._numbers or number <= self._forgotten:
+    def _new(self, trade: Trade) -> bool:
+        """Whether this trade did not come before, as far as that is remembered. One key may be several trades', which
+        differ in something else; and of keys nothing tells how old they are.
+        """
+        known = trade if trade.key else trade.id
+        if known in self._known or 0 <= trade.id <= self._forgotten:
             return False
-        self._numbers[number] = None
-        if len(self._numbers) > _NUMBERS:
-            oldest = next(iter(self._numbers))
-            del self._numbers[oldest]
-            self._forgotten = max(self._forgotten, oldest)
+        self._known[known] = trade.id
+        if len(self._known) > _NUMBERS:
+            oldest = next(iter(self._known))
+            self._forgotten = max(self._forgotten, self._known.pop(oldest))
         return True
 
 
-def bars_from_trades(trades: Iterable[Trade], timeframe: Timeframe) -> list[Bar]:
-    """The bars of trades in time order, ascending; the first and the last hold only the trades that were given."""
+def bars_from_trades(trades: Iterable[Trade], timeframe: Timeframe, piece: Timeframe | None = None) -> list[Bar]:
+    """The bars of trades in time order, ascending; the first and the last hold only the trades that were given.
+
+    `piece`: as for TradeBars.
+    """
     bars: list[Bar] = []
-    forming: _Forming | None = None
+    forming: Forming | None = None
     for trade in trades:
         if forming is not None and forming.open_time <= trade.time < forming.end:
             forming.add(trade)
             continue
-        if forming is not None:
+        if forming is not None and forming.count:
             bars.append(forming.bar())
-        forming = _Forming(timeframe, timeframe.floor(trade.time), trade)
-    if forming is not None:
+        forming = begun(timeframe, timeframe.floor(trade.time), piece)
+        forming.add(trade)
+    if forming is not None and forming.count:
         bars.append(forming.bar())
     return bars
-
-
-def _place(trade: Trade) -> int:
-    """Where a trade stands among those of its bar: by number, where there is one."""
-    return trade.id if trade.id >= 0 else trade.time

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from btfeeds.errors import BtfeedsError, RateLimited
 from btfeeds.live.budget import Budget
-from btfeeds.live.channels import Beat, Pace
+from btfeeds.live.channels import NEVER, Beat, Pace
 from btfeeds.live.effects import Covered, Dial, Doubt, Effect, HangUp, Loss, Lost, Ping, Refused, Relieve, Send
 from btfeeds.live.patience import ConnectionPolicy
 from btfeeds.live.requests import Requests, Unconfirmed
@@ -69,6 +69,7 @@ class Connection:
         self._last_data_at = 0
         self._unreadable = 0
         self._relieved = False
+        self._leaves_at = NEVER
         self._refusals = 0
         self._last_refusal: type[BtfeedsError | None] = type(None)
 
@@ -95,6 +96,11 @@ class Connection:
         self._move(Input.STOP)
         return [HangUp()] if was in (State.DIALING, State.SUBSCRIBING, State.STREAMING) else []
 
+    def retire(self, now: int) -> list[Effect]:
+        """A successor carries the channels: end for good as soon as what is under way can have come."""
+        self._leaves_at = now + max(self.policy.linger_ms, self.policy.floor_ms // 4)
+        return [] if self.state in (State.SUBSCRIBING, State.STREAMING) else self.stop()
+
     def want(self, channels: Sequence[str], now: int, *, proven: Collection[str] = ()) -> list[Effect]:
         """Carry these channels too; the venue confirmed the `proven` ones on another connection."""
         return self._subscribe(self._requests.add(channels, proven), now)
@@ -114,6 +120,12 @@ class Connection:
         if channel not in self._requests.channels or self.state is not State.STREAMING:
             return []
         return self._unsubscribe([channel], now) + self._subscribe([channel], now)
+
+    def prod(self, now: int) -> list[Effect]:
+        """Have the venue say something now: whether this link is alive is asked sooner than its silence would."""
+        if self.state not in (State.SUBSCRIBING, State.STREAMING) or self._pinged_at is not None:
+            return []
+        return [self._ping(now)]
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -196,6 +208,8 @@ class Connection:
         """The socket is gone, or must go."""
         if (self.state, Input.LOST) not in TABLE:
             return []
+        if self._leaves_at != NEVER:
+            return self.stop()
         self._move(Input.LOST)
         if self._first_data_at is not None and self._last_data_at - self._first_data_at >= self.policy.healthy_ms:
             self.losses = self._refusals = 0
@@ -229,20 +243,22 @@ class Connection:
             return [Dial(self.channels)]
         if self.state not in (State.SUBSCRIBING, State.STREAMING):
             return []
+        if now >= self._leaves_at:
+            return self.stop()
         heartbeat = self.venue.heartbeat
         if not self._ready and now - self._opened_at >= max(self.policy.ack_ms, self.policy.floor_ms):
             return self.lost(Loss("timeout", "the venue did not greet"), now)
         effects: list[Effect] = []
         if self._beat.due(heartbeat, now):
             self._pace.ready.appendleft(heartbeat.ping)
-        if (silence := now - self._heard_at) >= heartbeat.idle_ms:
-            # so long overdue, the machine has slept, and what was open before is dead
-            asleep = silence - heartbeat.idle_ms >= max(self.policy.asleep_ms, 10 * self.policy.floor_ms)
-            if self._pinged_at is None and not asleep:
-                self._pinged_at = now
-                effects.append(Send(heartbeat.ping) if heartbeat.ping else Ping())
-            elif asleep or now - (self._pinged_at or 0) >= max(heartbeat.timeout_ms, self.policy.floor_ms):
-                return self.lost(Loss("ping", f"nothing heard for {silence} ms"), now)
+        silence = now - self._heard_at
+        # so long overdue, the machine has slept, and what was open before is dead
+        asleep = silence - heartbeat.idle_ms >= max(self.policy.asleep_ms, 10 * self.policy.floor_ms)
+        pinged = self._pinged_at
+        if asleep or (pinged is not None and now - pinged >= max(heartbeat.timeout_ms, self.policy.floor_ms)):
+            return self.lost(Loss("ping", f"nothing heard for {silence} ms"), now)
+        if pinged is None and silence >= heartbeat.idle_ms:
+            effects.append(self._ping(now))
         for found in self._requests.overdue(now):
             effects += self._unconfirmed(found)
         pace = self._pace
@@ -272,7 +288,7 @@ class Connection:
             first = self._beat.next_at
         if not self._ready:
             first = min(first, self._opened_at + max(patience.ack_ms, patience.floor_ms))
-        first = min(first, self._requests.deadline)
+        first = min(first, self._requests.deadline, self._leaves_at)
         if self._pace.ready or self._requests.waiting:
             first = min(first, self._pace.next_at)
         life = self.venue.limits.connection_life_ms
@@ -281,6 +297,11 @@ class Connection:
         return first
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _ping(self, now: int) -> Effect:
+        self._pinged_at = now
+        words = self.venue.heartbeat.ping
+        return Send(words) if words else Ping()
 
     def _move(self, what: Input) -> None:
         self.state = TABLE[self.state, what]

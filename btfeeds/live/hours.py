@@ -19,9 +19,15 @@ class Hours:
         self._grace_ms = grace_ms
         self._until = until
         self._next_open = next_open or (lambda time: time)
+        self._asked = self._answer = -1  # about one bar one asks again and again
 
     def overdue(self, due: int) -> int:
         """From when on the bar that opens at `due`, or the first one behind it in open hours, is overdue."""
+        if due != self._asked:
+            self._asked, self._answer = due, self._overdue(due)
+        return self._answer
+
+    def _overdue(self, due: int) -> int:
         close = self._timeframe.close(self._timeframe.floor(self._next_open(due)))
         if self._until is not None:  # the end is reached in closed hours, too
             close = max(self._timeframe.close(due), min(close, self._until))

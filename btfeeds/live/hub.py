@@ -108,6 +108,16 @@ class Hub:
         if shard := self._shard(channel):
             shard.replace("silent")
 
+    def heard(self, channel: str) -> int:
+        """Up to when all is handed on that came for this channel, and something came (monotonic clock, ms); 0: none."""
+        shard = self._shard(channel)
+        return shard.heard(channel) if shard else 0
+
+    def prod(self, channel: str) -> None:
+        """Have the venue say something on this channel's sockets."""
+        if shard := self._shard(channel):
+            shard.prod()
+
     def data(self, event: Data) -> None:
         """On a worker's thread: hand an event to the taps of its channel."""
         name = self.venue.name

@@ -2,7 +2,7 @@
 
 Two sockets overlap, frames are repeated, and venues send the last trades again after a break. Where a symbol's trades
 are numbered without holes, what was stepped over is remembered: only that is new when it comes later. Elsewhere the
-numbers themselves are, as long as they may come twice.
+numbers themselves are, as long as they may come twice, and whole trades where one key may be several trades'.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Numbering:
         self.newest = self._forgotten = -1
         self._newest_time = 0
         self._stepped_over: list[range] = []
-        self._known: dict[int, None] = {}
+        self._known: dict[int | Trade, int] = {}
 
     def begins_anew(self, trade: Trade) -> bool:
         """Whether the venue counts from the beginning again: a smaller number, of a trade so much later."""
@@ -39,7 +39,7 @@ class Numbering:
         if number > newest:
             self.newest, self._newest_time = number, trade.time
         if not self.counted:
-            return self._remember(number)
+            return self._remember(trade)
         if number > newest:
             if 0 <= newest < number - 1:
                 self._stepped_over.append(range(newest + 1, number))
@@ -52,13 +52,13 @@ class Numbering:
                 return True
         return False
 
-    def _remember(self, number: int) -> bool:
-        """Returns False for a number that is known."""
-        if number in self._known or number <= self._forgotten:
+    def _remember(self, trade: Trade) -> bool:
+        """Returns False for one that is known."""
+        known = trade if trade.key else trade.id
+        if known in self._known or 0 <= trade.id <= self._forgotten:
             return False
-        self._known[number] = None
+        self._known[known] = trade.id
         if len(self._known) > _NUMBERS:
             oldest = next(iter(self._known))
-            del self._known[oldest]
-            self._forgotten = max(self._forgotten, oldest)
+            self._forgotten = max(self._forgotten, self._known.pop(oldest))
         return True

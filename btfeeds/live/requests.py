@@ -55,7 +55,7 @@ class Requests:
     @property
     def deadline(self) -> int:
         """When the next confirmation is overdue."""
-        return min((request.deadline for request in self._sent.values()), default=NEVER)
+        return min(request.deadline for request in self._sent.values()) if self._sent else NEVER
 
     # --- which channels ----------------------------------------------------------------------------------------------
 

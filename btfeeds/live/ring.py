@@ -133,10 +133,10 @@ class Ring:
             entries.append(entry)
 
     def get(self) -> Entry | None:
-        """The oldest entry, or None."""
+        """The oldest entry, or None. Called by one thread only."""
+        if not self._entries:  # mostly: without the lock, for nobody else takes any
+            return None
         with self._lock:
-            if not self._entries:
-                return None
             entry = self._entries.popleft()
             if type(entry) is Bar:
                 self._bars -= 1

@@ -1,7 +1,9 @@
 """Closed bars that wait a moment, because the venue may say their last word behind the first of the next bar.
 
 Bars keep their order. What is held when the stream breaks may lack that last word: it is let go, and history gives it.
-The moment is counted from when the bar came, on the monotonic clock: the venue's time is not known well enough.
+So is a bar held beyond its moment until the venue is heard again: a link may have died within that moment, and nobody
+knows of it yet. The moment is counted from when the bar came, on the monotonic clock: the venue's time is not known
+well enough.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ from collections import deque
 
 from btfeeds.market import Bar
 
+_LOOK_MS = 250  # so often one looks whether the venue was heard
+
 
 class Settling:
-    """Holds each bar for `hold_ms`. `now` is the monotonic clock in ms."""
+    """Holds each bar for `hold_ms`. All times are of the monotonic clock, in ms."""
 
     def __init__(self, hold_ms: int) -> None:
         self._hold_ms = hold_ms
         self._held: deque[tuple[int, Bar]] = deque()  # until when, and which
+        self._doubted = self._look_at = 0
 
     def hold(self, bar: Bar, now: int) -> bool:
         """Keep a closed bar, when it must wait; False: it may go on at once."""
@@ -32,12 +37,20 @@ class Settling:
                 return True
         return False
 
-    def ripe(self, now: int) -> list[Bar]:
-        """The bars that need not wait any more, in their order."""
+    def ripe(self, heard: int) -> list[Bar]:
+        """The bars that need not wait any more, in their order: the venue was heard then, behind their moment."""
         ripe = []
-        while self._held and now >= self._held[0][0]:
+        while self._held and heard >= self._held[0][0]:
             ripe.append(self._held.popleft()[1])
         return ripe
+
+    def doubts(self, now: int) -> bool:
+        """Whether the venue should be made to say something, for a bar whose moment is over; once for each of them."""
+        if not self._held or now < self._held[0][0]:
+            return False
+        self._look_at = now + _LOOK_MS
+        before, self._doubted = self._doubted, self._held[0][0]
+        return self._doubted != before
 
     def broken(self) -> None:
         """The stream broke: the last word about what is held may not come."""
@@ -45,5 +58,5 @@ class Settling:
 
     @property
     def deadline(self) -> int | None:
-        """When the next bar need not wait any more; None: none waits."""
-        return self._held[0][0] if self._held else None
+        """When the next bar need not wait any more, or when to look again whether it must; None: none waits."""
+        return max(self._held[0][0], self._look_at) if self._held else None

@@ -33,6 +33,7 @@ class Shard:
         self._covered: dict[str, set[int]] = {}
         self._proven: set[str] = set()  # channels that the venue has confirmed at some time
         self._workers: list[Worker] = []
+        self._retired: list[Worker] = []  # whose successors are in service
 
     def room(self) -> int:
         return self._hub.venue.limits.streams_per_connection - len(self.channels)
@@ -70,6 +71,18 @@ class Shard:
             for worker in self._workers:
                 worker.ask(lambda connection, now: connection.renew(channel, now))
 
+    def heard(self, channel: str) -> int:
+        """Up to when all is handed on that came for this channel, and something came (monotonic clock, ms); 0: none."""
+        with self._lock:
+            by = self._covered.get(channel, ())
+            return max((worker.heard_at for worker in self._workers if worker.number in by), default=0)
+
+    def prod(self) -> None:
+        """Have the venue say something."""
+        with self._lock:
+            for worker in self._workers:
+                worker.ask(lambda connection, now: connection.prod(now))
+
     def replace(self, reason: str) -> None:
         """Bring a new socket into service, then end the old one."""
         with self._lock:
@@ -88,7 +101,7 @@ class Shard:
 
     def stop(self) -> list[Worker]:
         with self._lock:
-            workers, self._workers = self._workers, []
+            workers, self._workers = self._workers + self._retired, []
             self.channels.clear()
             for worker in workers:
                 worker.stop()
@@ -126,7 +139,8 @@ class Shard:
             monitor.publish(monitor.Connected(self._hub.venue.name, worker.number))
             if len(self._workers) > 1 and worker is self._workers[-1] and worker.connection.complete:
                 for old in self._workers[:-1]:
-                    old.stop()
+                    old.ask(lambda connection, now: connection.retire(now))
+                self._retired += self._workers[:-1]
                 self._workers = [worker]
                 for channel, by in self._covered.items():
                     by.intersection_update({worker.number})
@@ -177,10 +191,13 @@ class Shard:
                     tap.refused(effect.error)
 
     def relieve(self, worker: Worker, reason: str) -> None:
-        self.replace(reason)
+        if worker in self._workers:
+            self.replace(reason)
 
     def ended(self, worker: Worker) -> None:
         with self._lock:
+            if worker in self._retired:
+                self._retired.remove(worker)
             if worker not in self._workers:
                 return  # it was told to
             self._workers.remove(worker)

@@ -154,6 +154,7 @@ class Stream:
 
     def _next(self) -> Delivery | Notice | None:
         splice, ring = self._splice, self._ring
+        heard = self._heard() if self._settling.deadline is not None else 0  # before one looks what there is to hear
         while True:
             item = splice.take(ring.bars)
             if item is not None:
@@ -164,8 +165,7 @@ class Stream:
             self._absorb(entry)
         now = self.now()
         if self._settling.deadline is not None:
-            for bar in self._settling.ripe(self.clock.monotonic()):
-                splice.live(bar, now)
+            self._let_go(now, heard)
         self._think(now)
         return splice.take() or (None if len(ring) else splice.settle(now))
 
@@ -267,6 +267,18 @@ class Stream:
                 splice.quiet(entry.span, self.now())
         elif isinstance(entry, Refusal):
             splice.refuse(entry.error)
+
+    def _heard(self) -> int:
+        return self._hub.heard(self._tap.channel) if self._hub is not None and self._tap is not None else 0
+
+    def _let_go(self, now: int, heard: int) -> None:
+        """Give the splice the bars whose last word has come."""
+        splice = self._splice
+        for bar in self._settling.ripe(heard):
+            if splice.due is None or bar.open_time >= splice.due:  # else history has given it meanwhile
+                splice.live(bar, now)
+        if self._settling.doubts(self.clock.monotonic()) and self._hub is not None and self._tap is not None:
+            self._hub.prod(self._tap.channel)
 
     def _think(self, now: int) -> None:
         """Ask what the splice wants asked, and carry out what else it decided."""

@@ -10,7 +10,7 @@ from btfeeds.errors import BtfeedsError
 from btfeeds.live.aggregate import Told, TradeBars
 from btfeeds.live.ring import Doubted, Down, Quiet, Refusal, Revised, Ring, Up
 from btfeeds.live.rollover import SILENCE_MS, RollOver
-from btfeeds.market import Bar, Subscription
+from btfeeds.market import Bar, Subscription, Timeframe, Trade
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
 
 _CLOCKS_DIFFER_MS = 2_000  # so far may be wrong what we take for the time of a venue whose frames do not tell it
@@ -64,7 +64,14 @@ class Tap:
         from_trades, counted = rule is ClosingRule.FROM_TRADES, venue.counts_trades
         # what history cannot confirm need not be doubted
         silence_ms = SILENCE_MS if not counted and venue.has_history(subscription.symbol, self._timeframe) else 0
-        made = TradeBars(self._timeframe, counted=counted, silence_ms=silence_ms)
+        made = TradeBars(
+            self._timeframe,
+            counted=counted,
+            silence_ms=silence_ms,
+            late_ms=venue.late_ms,
+            piece=_piece(venue, self._timeframe) if venue.conditions else None,
+            corrects=venue.corrects_trades,
+        )
         self._trades = made if from_trades else None
         self._uncounted = from_trades and not counted
         self._quiet_omits = venue.quiet_omits
@@ -99,6 +106,9 @@ class Tap:
         """Trades, where bars are built here."""
         if self._trades is None:
             return
+        if event.revoked is not None:
+            self._correct(venue, event.revoked, event.trades[0] if event.trades else None)
+            return
         if event.trades:
             self.seen = max(self.seen, self._timeframe.floor(event.trades[-1].time))
         for trade in event.trades:
@@ -106,6 +116,13 @@ class Tap:
             self._tell(venue, self._trades.add(trade))
             if self._trades.late > late:
                 monitor.publish(monitor.FrameRejected(venue, "late", f"{self._name} {trade.time}"))
+
+    def _correct(self, venue: str, revoked: Trade, trade: Trade | None) -> None:
+        assert self._trades is not None
+        late = self._trades.late
+        self._tell(venue, self._trades.correct(revoked, trade))
+        if self._trades.late > late:
+            monitor.publish(monitor.FrameRejected(venue, "late", f"{self._name} {revoked.time}"))
 
     def trades_seen(self, venue: str, last_id: int, time: int) -> None:
         """The venue says which trade was its last at `time` (0: it does not say when)."""
@@ -166,3 +183,9 @@ class Tap:
     def refused(self, error: BtfeedsError) -> None:
         self.ring.put(Refusal(error))
         self.wake()
+
+
+def _piece(venue: Venue, timeframe: Timeframe) -> Timeframe:
+    """Which bars the venue makes of trades itself, and larger ones of those; where it has none that fit, these."""
+    fitting = [streamed for streamed in venue.streamed if timeframe.holds(streamed)]
+    return max(fitting, key=lambda streamed: streamed.ms, default=timeframe)

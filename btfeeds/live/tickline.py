@@ -3,10 +3,11 @@
 Sockets' threads put trades in, and what happens to the stream; the consumer's thread takes deliveries and words out.
 What waits in between is bounded: when the consumer is that far behind, the oldest trade makes room.
 
-Trades are told apart by their numbers. Where a symbol's trades are numbered without holes (`counted`) the numbers prove
-what is missing, and that nothing is: one that came out of order is put in its place as long as no later one was handed
-out. Elsewhere a break, a frame that nobody could read, another socket and trades that made room may have cost some.
-Either way history has no answer: what is or may be missing is declared, between the trades before and behind it.
+Trades are told apart by their numbers, or by what else the venue calls them. Where a symbol's trades are numbered
+without holes (`counted`) the numbers prove what is missing, and that nothing is: one that came out of order is put in
+its place as long as no later one was handed out. Elsewhere a break, a frame that nobody could read, another socket and
+trades that made room may have cost some. Either way history has no answer: what is or may be missing is declared,
+between the trades before and behind it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class TickLine:
     ) -> None:
         """`grace_ms`: so late a trade may come. `until`: trades later than this are not wanted (epoch ms)."""
         self._lock = lock
-        self._name, self._venue, self._capacity = name, venue, capacity
+        self.name, self._venue, self._capacity = name, venue, capacity
         self._grace_ms, self._behind_ms, self._until = grace_ms, behind_ms, until
         self._line: deque[_Entry] = deque()
         self._trades = 0  # how many of these are trades
@@ -92,16 +93,16 @@ class TickLine:
                     self._taken = self._owed = -1
                     self._doubted = True
                 newest = self._numbers.newest
-                if trade.id >= 0 and not self._numbers.is_new(trade):
+                if (trade.id >= 0 or trade.key) and not self._numbers.is_new(trade):
                     self.summary.dropped_duplicates += 1
                 elif trade.id < 0 or trade.id > newest:
                     self._append(trade, arrived)
                 elif trade.id < self._taken:
-                    told.append(monitor.FrameRejected(self._venue, "late", f"{self._name} {trade.time}"))
+                    told.append(monitor.FrameRejected(self._venue, "late", f"{self.name} {trade.time}"))
                 else:
                     self._insert(trade, arrived)
                 if self._trades > self._capacity and self._make_room():
-                    told.append(monitor.RingOverflowed(self._venue, self._name))
+                    told.append(monitor.RingOverflowed(self._venue, self.name))
         return told
 
     def seen(self, number: int) -> None:
@@ -285,7 +286,7 @@ class TickLine:
             return
         self._out.say(Status.UNKNOWN, "gap", Gap(self._last, end, "break"))
         self.summary.declared += max(1, missing)
-        self.happenings.append(monitor.GapDeclared(self._venue, self._name, self._last, end, missing, "break"))
+        self.happenings.append(monitor.GapDeclared(self._venue, self.name, self._last, end, missing, "break"))
 
     def _came_up(self) -> None:
         self._online = True

@@ -40,6 +40,9 @@ class TickTap:
         self._line, self._clock, self._wake = line, clock, wake
 
     def trades(self, venue: str, event: TradeUpdate) -> None:
+        if event.revoked is not None:  # a bar that was handed out stays, so one that was not yet does, too
+            monitor.publish(monitor.FrameRejected(venue, "revoked", f"{self._line.name} {event.revoked}"))
+            return
         told = self._line.add(event.trades, self._clock.monotonic())
         self.heard = max(self.heard, *(trade.time for trade in event.trades), -1)
         self._wake()

@@ -65,6 +65,7 @@ class Worker:
         ca_file: str | None = None,
     ) -> None:
         self.number = number
+        self.heard_at = 0  # what had come until then was handed on, and something had (monotonic clock, ms)
         self.connection = connection
         self.venue: Venue = connection.venue
         self._listener = listener
@@ -168,6 +169,8 @@ class Worker:
             self._do(connection.stop())
             return
         self._do(connection.tick(clock.monotonic()))
+        if connection.state is State.CLOSED:
+            return
         deadline = connection.deadline()
         seconds = None
         if deadline is not None:
@@ -197,8 +200,9 @@ class Worker:
 
     def _read(self, transport: Transport) -> None:
         connection, parse, clock = self.connection, self.venue.parse_frame, self._clock
+        began, heard = clock.monotonic(), False
         for frame in transport.receive():
-            now = clock.monotonic()
+            now, heard = clock.monotonic(), True
             if frame is None:
                 connection.heard(now)
                 continue
@@ -214,6 +218,8 @@ class Worker:
                 self._do(effects)
                 if self._transport is not transport:
                     return  # the machine hung up in the midst of the batch
+        if heard:
+            self.heard_at = began
         transport.check()
 
     def _do(self, effects: list[Effect]) -> None:

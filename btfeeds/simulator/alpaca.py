@@ -1,5 +1,8 @@
 """Alpaca seen from inside: one feed of it, REST and stream, in JSON or MessagePack as the client asks.
 
+Trades of shares have conditions. Some are at prices that no bar shows; some are wrong at first and corrected, or taken
+back, when somebody trades again; some are reports of a price. What is left of them are the bars.
+
 https://docs.alpaca.markets/docs/streaming-market-data
 https://docs.alpaca.markets/reference/stockbars
 """
@@ -27,6 +30,7 @@ _STREAMS = {"alpaca": "/v2/iex", "alpacasip": "/v2/sip", "alpacatest": "/v2/test
 _KINDS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors")
 _UNITS = {"Min": "m", "T": "m", "Hour": "h", "H": "h", "Day": "d", "D": "d", "Week": "w", "W": "w", "Month": "M"}
 _PER_MINUTE = 200
+_FREE_SYMBOLS = 30  # whose trades are streamed without a plan
 _END_OF_TIME = 1 << 62
 _ERRORS = {400: "invalid syntax", 401: "not authenticated", 402: "auth failed", 403: "already authenticated",
            404: "auth timeout", 405: "symbol limit exceeded", 406: "connection limit exceeded",
@@ -114,7 +118,7 @@ class Alpaca(Defaults):
 
     def _trades(self, ask: Ask, market: Market, span: TimeRange) -> list[dict[str, Any]]:
         ticks = islice(market.ticks_between(span.start, min(span.end, ask.seen + 1)), 100_000)
-        return [self._trade(market, tick) for tick in ticks]
+        return [trade for tick in ticks for trade in self._sold(market, tick)]
 
     # --- connections and control messages --------------------------------------------------------------------------
 
@@ -143,6 +147,9 @@ class Alpaca(Defaults):
         wanted = {kind: message.get(kind, []) for kind in _KINDS}
         if action not in ("subscribe", "unsubscribe") or not all(isinstance(names, list) for names in wanted.values()):
             return [_error(400)]
+        listening = sum(channel.startswith("trades:") for channel in session.channels)
+        if action == "subscribe" and self._path == "/v2/iex" and listening + len(wanted["trades"]) > _FREE_SYMBOLS:
+            return [_error(405)]
         for kind, names in wanted.items():
             for name in names:
                 if action == "subscribe":
@@ -153,6 +160,8 @@ class Alpaca(Defaults):
         for channel in session.channels:
             kind, _, name = channel.partition(":")
             lists[kind].append(name)
+        if not self.crypto:
+            lists |= {"corrections": lists["trades"], "cancelErrors": lists["trades"]}
         return [_compact([{"T": "subscription", **lists}])]
 
     def _login(self, session: Session, key: str) -> list[str]:
@@ -171,8 +180,7 @@ class Alpaca(Defaults):
         key = self._keys.get(name)
         if key is None or kind not in ("bars", "updatedBars", "trades"):
             return None
-        stream = {"bars": "bars", "trades": "groups"}.get(kind, kind)
-        return Stream(key, stream, Timeframe.parse("1m"))
+        return Stream(key, kind, Timeframe.parse("1m"))
 
     def bar_frame(self, stream: Stream, row: Row, closed: bool, time: int) -> str:
         market = self.markets[stream.symbol]
@@ -183,10 +191,28 @@ class Alpaca(Defaults):
         return f"updatedBars:{market.symbol}", _compact({"T": "u", "S": market.symbol, **self._row(market, row)})
 
     def trade_frames(self, stream: Stream, tick: Tick, time: int) -> list[str]:
-        if stream.kind != "groups":
+        if stream.kind != "trades":
             return []
         market = self.markets[stream.symbol]
-        return [_compact({"T": "t", "S": market.symbol, **self._trade(market, tick)})]
+        sold = [{"T": "t", "S": market.symbol, **trade} for trade in self._sold(market, tick)]
+        return [_compact(message) for message in (sold if self.crypto else self._reported(market, tick, sold))]
+
+    def _reported(self, market: Market, tick: Tick, sold: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What is said at a tick: first what was wrong at the one before, then its own trades, some of them wrong."""
+        before = next(market.ticks_from(group=tick.group - 1), tick)
+        said: list[dict[str, Any]] = []
+        if _is_wrong(before):
+            right = {**self._sold(market, before)[0], "S": market.symbol}
+            said.append(_correction(_wrong(right), right))
+        if _is_invented(before):
+            said.append({**_invented(market, before), "T": "x", "a": "C"})
+        first = _wrong(sold[0]) if _is_wrong(tick) else sold[0]
+        said += [first, *sold[1:]]
+        if _is_invented(tick):
+            said.append(_invented(market, tick))
+        if tick.group % 8 == 0:
+            said.append({**first, "i": tick.last_id, "x": "Q", "s": 0, "p": first["p"] / 2, "c": ["@", "M"]})
+        return said
 
     def farewell(self, session: Session, time: int) -> str:
         return ""  # it says nothing
@@ -215,12 +241,50 @@ class Alpaca(Defaults):
         return {"t": iso(row.open_time), "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close, "v": bar.volume,
                 "n": row.trades, "vw": round(worth, 6)}  # fmt: skip
 
-    def _trade(self, market: Market, tick: Tick) -> dict[str, Any]:
-        price, volume = tick.price / 10**market.price_digits, tick.quantity / 10**market.volume_digits
-        known = {"t": iso(tick.time), "p": price, "s": volume, "i": tick.last_id}
-        if self.crypto:
-            return {**known, "tks": "S" if tick.buyer_is_maker else "B"}
-        return {**known, "x": "V", "c": ["@"], "z": "C"}
+    def _sold(self, market: Market, tick: Tick) -> list[dict[str, Any]]:
+        """The trades of a tick. Only its first has its price for sure; a number is one of its exchange."""
+        each, more = divmod(tick.quantity, tick.count)
+        price, trades = tick.price / 10**market.price_digits, list[dict[str, Any]]()
+        for n in range(tick.count):
+            size = (each + (n < more)) / 10**market.volume_digits
+            known = {"t": iso(tick.time), "p": price, "s": size, "i": tick.first_id + n}
+            if self.crypto:
+                trades.append({**known, "tks": "S" if tick.buyer_is_maker else "B"})
+                continue
+            letters, factor = (["@"], 1.0) if n == 0 else _UNPRICED[n % len(_UNPRICED)]
+            known |= {"p": round(price * factor, 4), "i": tick.first_id + n - n % 2}
+            trades.append({**known, "x": "VN"[n % 2], "c": letters, "z": "C"})
+        return trades
+
+
+# regular, an odd lot, an average price, contingent and out of hours: of the last three no price is in a bar
+_UNPRICED = ((["@"], 1.0), (["@", "I"], 1.5), (["@", "W"], 0.5), (["@", "T", "V"], 1.2))
+
+
+def _is_wrong(tick: Tick) -> bool:
+    return tick.group % 8 == 3
+
+
+def _wrong(trade: dict[str, Any]) -> dict[str, Any]:
+    """The trade as it is said at first."""
+    return {**trade, "i": trade["i"] + 1_000_000_000, "p": round(trade["p"] * 1.3, 4), "c": ["@", "F"]}
+
+
+def _correction(once: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    of_both = {name: now[name] for name in ("S", "t", "x", "z")}
+    said = {f"{prefix}{name}": trade[name] for prefix, trade in (("o", once), ("c", now)) for name in "ipsc"}
+    return {"T": "c", **of_both, **said}
+
+
+def _is_invented(tick: Tick) -> bool:
+    return tick.group % 8 == 5
+
+
+def _invented(market: Market, tick: Tick) -> dict[str, Any]:
+    """A trade that never was."""
+    price = round(tick.price / 10**market.price_digits * 0.7, 4)
+    return {"T": "t", "S": market.symbol, "t": iso(tick.time), "p": price, "s": 700, "i": tick.first_id, "x": "D",
+            "c": ["@"], "z": "C"}  # fmt: skip
 
 
 def _compact(value: object) -> str:

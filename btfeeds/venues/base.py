@@ -293,6 +293,9 @@ class Venue(Provider):
     # connection knows which channel it stands for, and `unsubscribe` gets it, too.
     aliases: ClassVar[bool] = False
     counts_trades: ClassVar[bool] = True  # the trades of a symbol are numbered without holes
+    conditions: ClassVar[bool] = False  # trades have conditions, which say what of a bar they move
+    corrects_trades: ClassVar[bool] = False  # it takes trades back, or puts others in their place
+    late_ms: ClassVar[int] = 0  # so long after a bar's close trades of it come as a matter of course, or are taken back
     quiet_omits: ClassVar[bool] = True  # that nobody traded proves that history has no row; False: who knows
     overlaps: ClassVar[bool] = True  # a second connection may be opened before the first is closed
 
@@ -333,7 +336,8 @@ class Venue(Provider):
         symbol, timeframe = self.streamed_symbol(subscription.symbol), subscription.timeframe
         if timeframe in self.streamed:
             return self.bars_channel.format(symbol=symbol, timeframe=self.streamed[timeframe])
-        if not self.trades_channel or (timeframe.unit in "dwM" and timeframe not in self.timeframes):
+        days = timeframe.unit in "dwM" and (timeframe not in self.timeframes or self.dates_of is not None)
+        if not self.trades_channel or days:
             raise reading.not_streamed(self, timeframe)
         return self.trades_channel.format(symbol=symbol)
 

@@ -13,12 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import msgspec
-
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import BarUpdate, Event, Host, HttpRequest, HttpResponse, Limits, TradeUpdate, Venue
-from btfeeds.venues.reading import Count
 
 _CANDLE = 6  # columns at least; trades have fewer
 _MINUTE = Timeframe.parse("1m")
@@ -108,22 +105,15 @@ class Bitfinex(Venue):
         channel, what = str(message[0]), message[1]
         if what == "te" and len(message) > 2:  # "tu" says the same once more
             return (_traded(channel, [message[2]]),)
-        if isinstance(what, str):
+        if isinstance(what, str) or what == []:
             return (base.Alive(),)
-        one = isinstance(what, list) and what and not isinstance(what[0], list)
+        one = isinstance(what, list) and not isinstance(what[0], list)
         if not isinstance(what, list) or (one and len(what) < _CANDLE):  # a trade alone comes with its "te"
             raise reading.schema("It is no message of a channel.")
         return _data(channel, [what] if one else what)
 
 
 # --- what answers hold ------------------------------------------------------------------------------------------------
-
-
-class _Trade(msgspec.Struct, array_like=True, gc=False):
-    id: Count
-    time: Count
-    amount: float
-    price: float
 
 
 def _told(frame: bytes | str) -> Event:
@@ -141,8 +131,6 @@ def _told(frame: bytes | str) -> Event:
 
 
 def _data(channel: str, data: list[Any]) -> Iterable[Event]:
-    if not data:
-        return (base.Alive(),)
     if len(data[0]) < _CANDLE:
         return (_traded(channel, data),)
     bars = reading.ascending(row.bar(row.time) for row in reading.converted(list[rows.CloseRow], data))
@@ -150,5 +138,5 @@ def _data(channel: str, data: list[Any]) -> Iterable[Event]:
 
 
 def _traded(channel: str, data: list[Any]) -> TradeUpdate:
-    trades: list[_Trade] = reading.converted(list[_Trade], data)
-    return reading.traded(channel, [Trade(row.time, row.price, abs(row.amount), row.id) for row in trades])
+    trades: list[rows.TradeRow] = reading.converted(list[rows.TradeRow], data)
+    return reading.traded(channel, [row.trade() for row in trades])

@@ -22,22 +22,13 @@ from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
 from btfeeds.venues.reading import Count
 
-_REST, _STREAM = "https://api{}.bybit.com", "wss://stream{}.bybit.com"
-_PROBLEMS = {
-    **reading.CROWDED,
-    " (10006|10018|10429) ": "rate",  # too many visits, … of this IP, … in all
-    " (10009|10024) ": "region",  # service restricted, compliance rules
-    " (10000|10016) ": "down",  # timeout, internal error
-    "(?i) 10001 .*symbol": "symbol",
-    " 10001 ": "request",
-}
 _BAN_S = 600.0  # "HTTP 403, access too frequent": to be left alone for ten minutes
 
 
 def _host(title: str, category: str, net: str = "") -> Host:
     assets = ("crypto",) if category == "spot" else ("crypto futures",)
     facts = {"category": category, "assets": assets, "stream_path": f"/v5/public/{category}"}
-    return Host(f"Bybit {title}", _REST.format(net), _STREAM.format(net), facts)
+    return Host(f"Bybit {title}", f"https://api{net}.bybit.com", f"wss://stream{net}.bybit.com", facts)
 
 
 class Bybit(Venue):
@@ -54,16 +45,16 @@ class Bybit(Venue):
     category: str
     timeframes = reading.timeframes("1m=1 3m=3 5m=5 15m=15 30m=30 1h=60 2h=120 4h=240 6h=360 12h=720 1d=D 1w=W 1M=M")
     # 600 requests in 5 s for an address, of which we allow ourselves a sixth; 10 args in a message (said of spot).
-    limits = Limits(
-        1000,
-        1200,
-        streams_per_connection=200,
-        messages_per_second=5.0,
-        streams_per_message=10,
-        requests_per_second=20.0,
-    )
+    limits = Limits(1000, 1200, 200, messages_per_second=5.0, streams_per_message=10, requests_per_second=20.0)
 
-    problems = _PROBLEMS
+    problems = {
+        **reading.CROWDED,
+        " (10006|10018|10429) ": "rate",  # too many visits, … of this IP, … in all
+        " (10009|10024) ": "region",  # service restricted, compliance rules
+        " (10000|10016) ": "down",  # timeout, internal error
+        "(?i) 10001 .*symbol": "symbol",
+        " 10001 ": "request",
+    }
     paging = base.Paging.WINDOW  # which rows come when there are more than the limit is not documented
     assets = ("crypto",)
     serves = "not the USA"
@@ -117,8 +108,7 @@ class Bybit(Venue):
             bars: list[_Kline] = reading.lenient(list[_Kline], message.data)
             if any(bar.interval != interval for bar in bars):
                 raise reading.schema(f"A bar of another timeframe came as {message.topic[:60]!r}.")
-            name, time = message.topic, message.ts
-            return [self.bar_update(name, interval, bar.bar(bar.start), bar.confirm, time) for bar in bars]
+            return [self.bar_update(message.topic, interval, k.bar(k.start), k.confirm, message.ts) for k in bars]
         if kind == "publicTrade":
             trades: list[_Trade] = reading.lenient(list[_Trade], message.data)
             return (reading.traded(message.topic, [Trade(t.T, t.p, t.v) for t in trades], message.ts),)

@@ -2,9 +2,11 @@
 
 A bar has no flag: it is final when a row of a later one comes. The first message of a subscription is its history,
 newest first, and the only confirmation. REST gives the whole recent window, whatever is asked for, and nothing older.
-Of other timeframes there is nothing: the trades come with the whole book.
+Trades come with the book, which is not read. Its first message repeats the last trades: they are left to history, as
+all is that was before a subscription.
 
 https://docs.gemini.com/websocket/market-data/v2/candles-data-feed
+https://docs.gemini.com/websocket/market-data/v2/level-2-data
 https://docs.gemini.com/rest/market-data#list-candles
 """
 
@@ -15,9 +17,10 @@ from typing import ClassVar
 
 import msgspec
 
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues import base, reading, rows
 from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues.reading import Count
 
 _UPDATES = "_updates"
 
@@ -51,6 +54,9 @@ class Gemini(Venue):
     stream_path = "/v2/marketdata"
     closing = base.ClosingRule.ROLL_OVER
     bars_channel = "candles_{timeframe}:{symbol}"
+    trades_channel = "l2:{symbol}"
+    counts_trades = False  # numbers are of all events together
+    settles_ms = 1_000
     heartbeat = base.Heartbeat(idle_ms=12_000)  # theirs comes every 5 s
 
     # --- List candles -------------------------------------------------------------------------------------------------
@@ -62,7 +68,7 @@ class Gemini(Venue):
     def parse_bars(self, response: HttpResponse, timeframe: Timeframe) -> list[Bar]:
         return reading.ascending(row.bar(row.time) for row in reading.read(list[_Row], response.body))
 
-    # --- candles_1m … candles_1h --------------------------------------------------------------------------------------
+    # --- candles_1m … candles_1h, l2 ----------------------------------------------------------------------------------
 
     def message(self, action: str, channels: Sequence[str], request: int) -> object:
         symbols: dict[str, list[str]] = {}
@@ -73,16 +79,25 @@ class Gemini(Venue):
 
     def parse_frame(self, frame: bytes | str) -> Iterable[Event]:
         message: _Frame = reading.read(_Frame, frame)
-        if not (message.type.startswith("candles_") and message.type.endswith(_UPDATES)):
+        kind, symbol = message.type, message.symbol
+        bars = kind.startswith("candles_") and kind.endswith(_UPDATES)
+        if not bars and kind not in ("l2_updates", "trade"):
             if message.changes:
-                raise reading.schema(f"Bars came as {message.type[:40]!r}.")
+                raise reading.schema(f"Data came as {kind[:40]!r}.")
             return (base.Rejected(message.reason[:200]) if message.result == "error" else base.Alive(),)
-        name = message.type.removesuffix(_UPDATES)
-        if not message.symbol:
-            raise reading.schema(f"{message.type[:40]!r} is of no symbol.")
-        channel, native = f"{name}:{message.symbol}", name.removeprefix("candles_")
-        bars = reading.ascending(row.bar(row.time) for row in message.changes or ())
-        return [self.bar_update(channel, native, bar, False) for bar in bars]
+        if not symbol:
+            raise reading.schema(f"{kind[:40]!r} is of no symbol.")
+        if kind == "l2_updates":
+            return (base.Accepted(channels=(f"l2:{symbol}",)),)
+        if kind == "trade":
+            row: _Trade = reading.lenient(_Trade, frame)
+            trade = Trade(row.timestamp, row.price, row.quantity, row.event_id)
+            return (reading.traded(f"l2:{symbol}", [trade], trade.time),)
+        name = kind.removesuffix(_UPDATES)
+        channel, native = f"{name}:{symbol}", name.removeprefix("candles_")
+        found: list[_Row] = reading.read(list[_Row], message.changes)
+        ascending = reading.ascending(row.bar(row.time) for row in found)
+        return [self.bar_update(channel, native, bar, False) for bar in ascending]
 
 
 # --- what answers hold ------------------------------------------------------------------------------------------------
@@ -92,9 +107,16 @@ class _Row(rows.Row, forbid_unknown_fields=True):
     """Of this width, and no other."""
 
 
+class _Trade(msgspec.Struct, gc=False):
+    event_id: Count
+    timestamp: Count
+    price: float
+    quantity: float
+
+
 class _Frame(msgspec.Struct):
     type: str = ""
     symbol: str = ""
-    changes: list[_Row] | None = None
+    changes: msgspec.Raw = msgspec.Raw(b"")
     result: str = ""
     reason: str = ""

@@ -1,10 +1,11 @@
 """Massive (formerly Polygon.io): US equities, in real time or 15 minutes late, as two hosts of one dialect.
 
-Only finished bars are streamed, of a second or a minute. A key is needed; it may hold one connection. Which trades
-count for a bar is told by their conditions, so that bars made of trades here would differ: other timeframes live are
-for backtrader's resampler. Days open at midnight in New York, off any grid in UTC, and are left out.
+Only finished bars are streamed, of a second or a minute. A key is needed; it may hold one connection. Other timeframes
+are made of trades, as far as their conditions let them count (conditions.py); that a trade was corrected or taken back
+is not streamed. Days open at midnight in New York, off any grid in UTC, and are left out.
 
 https://massive.com/docs/websocket/stocks/aggregates-per-minute
+https://massive.com/docs/websocket/stocks/trades
 https://massive.com/docs/rest/stocks/aggregates/custom-bars
 """
 
@@ -17,15 +18,15 @@ from typing import Any, ClassVar
 import msgspec
 
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
-from btfeeds.sessions import US_EQUITIES
-from btfeeds.venues import base, reading, rows
-from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, Venue
+from btfeeds.venues import base, conditions, reading, rows
+from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits
+from btfeeds.venues.conditions import Shares
 from btfeeds.venues.reading import Count
 
 _DELAYED = {"grace_ms": 16 * 60_000, "lag_ms": 16 * 60_000}
 
 
-class Massive(Venue):
+class Massive(Shares):
     """Massive's dialect."""
 
     hosts: ClassVar[Mapping[str, Host]] = {
@@ -43,7 +44,6 @@ class Massive(Venue):
     asked_symbol = r"/ticker/([\w.]+)"
     says, good = ("status", "error", "message"), ("OK", "DELAYED")
     problems = {"exceeded the maximum requests": "rate", "^403 (?!.*region)": "key"}
-    assets = ("equities",)
     adjusted = "raw"
     free = "5 requests a minute, no stream; a key is needed"
     docs = "https://massive.com/docs"
@@ -51,9 +51,9 @@ class Massive(Venue):
     closing = base.ClosingRule.CLOSED_ONLY
     streams = reading.timeframes("1s=A 1m=AM")
     bars_channel = "{timeframe}.{symbol}"
+    trades_channel = "T.{symbol}"
     grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
-    sessions = US_EQUITIES
 
     # --- Custom bars --------------------------------------------------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Massive(Venue):
             raise reading.schema("The answer holds no results and does not say that there are none.")
         return reading.ascending(row.bar(row.t, row.n) for row in answer.results or ())
 
-    # --- AM, A --------------------------------------------------------------------------------------------------------
+    # --- AM, A, T -----------------------------------------------------------------------------------------------------
 
     def login(self) -> list[str]:
         return [reading.text({"action": "auth", "params": self.key})]
@@ -98,6 +98,10 @@ class Massive(Venue):
             if row.e != row.s + self._streaming[kind].ms:
                 raise reading.schema(f"A bar of {channel} lasts {row.e - row.s} ms.")
             return self.bar_update(channel, kind, row.bar(row.s), True)
+        if kind == "T":
+            done: _Trade = reading.converted(_Trade, message)
+            trade = done.sold(done.t, f"{done.x}:{done.i}", conditions.by_numbers(done.c))
+            return reading.corrected(f"T.{done.sym}", trade)
         return base.Alive()
 
     def _status(self, status: str, words: str) -> Event:
@@ -124,6 +128,14 @@ class _Bar(rows.Letters):
     sym: str
     s: Count
     e: Count
+
+
+class _Trade(rows.Sold):  # of whole shares `?`: the bars' volumes are, too
+    sym: str
+    x: int
+    i: str
+    t: Count
+    c: list[int] = []
 
 
 class _Answer(msgspec.Struct):

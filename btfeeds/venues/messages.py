@@ -72,11 +72,14 @@ class BarRevised(msgspec.Struct, frozen=True, gc=False):
 
 
 class TradeUpdate(msgspec.Struct, frozen=True, gc=False):
-    """One or more trades in the venue's order."""
+    """One or more trades in the venue's order. `revoked`: a trade of before that never was, and the one in `trades`, if
+    any, stands in its place; key, price and quantity say which it was.
+    """
 
     channel: str
     trades: tuple[Trade, ...]
     time: int = 0
+    revoked: Trade | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

@@ -32,10 +32,10 @@ from btfeeds.venues.refusals import (
 
 __all__ = [
     "CROWDED", "EARLIEST", "FIAT", "NEW_YORK", "NOT_USED", "UNREADABLE", "UTC", "Count", "Seconds", "alive",
-    "ascending", "attempt", "checked", "checked_trade", "checked_trades", "converted", "date", "dated", "day",
-    "days", "decode", "inside", "instant", "lenient", "live_only", "local", "messages", "milliseconds", "named",
-    "not_streamed", "number", "plain", "read", "refusal", "said", "schema", "text", "timeframes", "too_long",
-    "traded", "traded_apart", "turned_away", "unknown_symbol", "unreadable", "whole",
+    "ascending", "attempt", "checked", "checked_trade", "checked_trades", "converted", "corrected", "date", "dated",
+    "day", "days", "decode", "inside", "instant", "lenient", "live_only", "local", "messages", "milliseconds",
+    "named", "not_streamed", "number", "plain", "read", "refusal", "said", "schema", "text", "timeframes",
+    "too_long", "traded", "traded_apart", "turned_away", "unknown_symbol", "unreadable", "whole",
 ]  # fmt: skip
 
 NOT_USED = "It was not used; the bar is asked for over REST."
@@ -171,6 +171,14 @@ def traded(channel: str, trades: Sequence[Trade], time: int = 0, earliest: int =
     if len(trades) == 1:  # mostly
         return TradeUpdate(channel, (checked_trade(trades[0], channel, earliest),), time)
     return TradeUpdate(channel, tuple(checked_trades(trades, channel, earliest)), time)
+
+
+def corrected(channel: str, now: Trade | None, before: Trade | None = None) -> TradeUpdate | Alive:
+    """The event of a trade that is `now` what it was not `before` (None: no trade). Raises BadFrame."""
+    if before is not None:
+        trades = () if now is None else (checked_trade(now, channel),)
+        return TradeUpdate(channel, trades, revoked=checked_trade(before, channel))
+    return Alive() if now is None else traded(channel, (now,))
 
 
 def traded_apart(trades: Iterable[tuple[str, Trade]]) -> list[TradeUpdate]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from btfeeds.market import Bar, Trade
+from btfeeds.market import PRICES, Bar, Trade
 from btfeeds.venues import reading
 from btfeeds.venues.reading import Count
 
@@ -73,6 +73,18 @@ class CloseRow(msgspec.Struct, Priced, array_like=True, gc=False):
     volume: float
 
 
+class TradeRow(msgspec.Struct, array_like=True, gc=False):
+    """[number, time, amount, price], where what was sold to a bid has an amount below 0."""
+
+    number: Count
+    time: Count
+    amount: float
+    price: float
+
+    def trade(self) -> Trade:
+        return Trade(self.time, self.price, abs(self.amount), self.number)
+
+
 class Match(msgspec.Struct, gc=False):
     """{"trade_id": …, "price": …, "size": …, "time": "2024-01-31T19:59:00.123456Z"}, in any order."""
 
@@ -84,3 +96,14 @@ class Match(msgspec.Struct, gc=False):
     def trade(self) -> Trade:
         """The trade. Raises BadFrame when its time is none."""
         return Trade(reading.instant(self.time), self.price, self.size, self.trade_id)
+
+
+class Sold(msgspec.Struct, gc=False):
+    """{"p": price, "s": size}, in any order."""
+
+    p: float
+    s: float
+
+    def sold(self, time: int, key: str, moves: int | None = PRICES) -> Trade | None:
+        """The trade that the venue calls `key`; None where a price is reported, and nothing was sold."""
+        return None if moves is None or not self.s else Trade(time, self.p, self.s, key=key, moves=moves)

@@ -54,6 +54,28 @@ def test_one_bar_is_kept_in_mind_where_memory_is_saved() -> None:
     assert len([page for page in cerebro.run()[0].pages if isinstance(page, dict)]) == 20
 
 
+class Ticks(bt.Strategy):
+    """Writes down what the paper broker will trade on."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, ...]] = []
+
+    def next(self) -> None:
+        names = ("open", "high", "low", "close", "last", "volume", "filled")
+        self.seen.append(tuple(getattr(self.data, f"tick_{name}") for name in names))
+
+
+def test_the_broker_trades_on_the_bar_that_was_handed_over() -> None:
+    data = feed(DELAYED, Delivery(bar(NOON), "live"), Delivery(bar(NOON + MINUTE), "filled"), LIVE, END)
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(data)
+    cerebro.addstrategy(Ticks)
+    first, second = cerebro.run()[0].seen
+    one = bar(NOON)
+    assert first == (one.open, one.high, one.low, one.close, one.close, one.volume, 0.0)
+    assert second[-1] == 1.0
+
+
 def test_a_feed_of_no_kind_knows_nothing_and_trusts_the_clock() -> None:
     blank: Any = HostedFeed.__new__(HostedFeed)
     assert (HostedFeed.settled(blank), HostedFeed.begins(blank, 7), HostedFeed.trusts_clock(blank)) == (0, 7, True)

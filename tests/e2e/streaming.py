@@ -7,10 +7,12 @@ import time
 from collections.abc import Sequence
 
 from btfeeds import venues
+from btfeeds.clock import Clock
 from btfeeds.live.items import Correction, Delivery, Notice
 from btfeeds.live.stream import Stream
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe
 from btfeeds.simulator import Simulator
+from btfeeds.venues.base import Venue
 
 Values = tuple[int, float, float, float, float, float]
 
@@ -42,8 +44,13 @@ def follow(
 ) -> Met:
     """Follow a stream from `start` until the bar before `until`; at most half a minute."""
     made = venues.venue(venue, rest_url=sim.rest_url, stream_url=sim.stream_url, key=key, secret="secret")
-    subscription = Subscription(venue, Symbol(symbol), Timeframe.parse(timeframe))
-    stream = Stream(made, subscription, clock=sim.clock, start=start, until=until)
+    return heard(made, sim.clock, symbol, timeframe, start=start, until=until)
+
+
+def heard(made: Venue, clock: Clock, symbol: str, timeframe: str, *, start: int | None = None, until: int) -> Met:
+    """As `follow`, of any venue on any clock."""
+    subscription = Subscription(made.name, Symbol(symbol), Timeframe.parse(timeframe))
+    stream = Stream(made, subscription, clock=clock, start=start, until=until)
     woken, met, limit = threading.Event(), Met(), time.monotonic() + 30
     stream.open(woken.set)
     try:
@@ -57,7 +64,7 @@ def follow(
                 met.notices.append(item)
             else:
                 due = stream.deadline
-                wall = 0.05 if due is None else (due - sim.clock.now()) / 1000 / sim.clock.speed
+                wall = 0.05 if due is None else (due - clock.now()) / 1000 / clock.speed
                 woken.wait(max(0.0, min(0.05, wall)))
         assert stream.error is None, stream.error
         assert stream.finished, f"after {len(met.bars)} bars nothing more came"

@@ -346,7 +346,8 @@ def test_what_ticks_do_not_have_is_refused_before_anything_starts(params: dict[s
     assert any(name in str(error.value).splitlines()[0] for name in params)
 
 
-def test_a_venue_without_trades_does_not_support_them() -> None:
+def test_a_venue_without_trades_does_not_support_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(venues.venue("gemini")), "trades_channel", "")
     data = btfeeds.live("gemini", "BTC/USD", "tick")
     assert met(data).words == ["NOTSUPPORTED_TF", "DISCONNECTED"]
     assert isinstance(data.error, UnsupportedTimeframe) and len(str(data.error).splitlines()) == 3

@@ -7,7 +7,7 @@ import pytest
 from btfeeds.history.ranges import merge
 from btfeeds.live.aggregate import TradeBars, bars_from_trades
 from btfeeds.live.ring import Quiet, Revised
-from btfeeds.market import Bar, Timeframe, TimeRange, Trade
+from btfeeds.market import HIGH_LOW, PRICES, Bar, Timeframe, TimeRange, Trade
 
 MINUTE = Timeframe.parse("1m")
 
@@ -249,3 +249,98 @@ def test_where_trades_are_numbered_without_holes_a_silence_is_no_doubt() -> None
 
 def test_where_history_has_nothing_no_silence_is_doubted() -> None:
     assert opened(50, 70, 130, 190, silence_ms=0) == [1, 2]
+
+
+# --- trades with conditions, that come late or are taken back ---
+
+SECOND = Timeframe.parse("1s")
+
+
+def sold(second: float, price: float, size: float = 1.0, moves: int = PRICES, key: str = "") -> Trade:
+    return Trade(int(second * 1000), price, size, key=key or f"V{second}", moves=moves)
+
+
+def shares(timeframe: Timeframe = MINUTE, piece: Timeframe = MINUTE, late_ms: int = 30_000) -> TradeBars:
+    """What Alpaca's trades are made into."""
+    return TradeBars(timeframe, counted=False, late_ms=late_ms, piece=piece, corrects=True)
+
+
+def told(bars: TradeBars, *trades: Trade) -> list[Bar | Revised | Quiet]:
+    return [entry for trade in trades for entry in bars.add(trade)]
+
+
+def test_a_minute_that_no_trade_opens_is_no_bar_until_a_late_one_does() -> None:
+    bars = shares()
+    assert told(bars, sold(1, 9), sold(61, 50, 1, 0), sold(62, 51, 1, HIGH_LOW), sold(121, 9)) == []
+    assert bars.add(sold(100, 10)) == (Bar(60_000, 10.0, 51.0, 10.0, 10.0, 3.0, 3),)
+    assert bars.add(sold(101, 11)) == (Revised(Bar(60_000, 10.0, 51.0, 10.0, 11.0, 4.0, 4)),)
+
+
+def test_history_of_trades_with_conditions_has_no_bar_that_none_opens() -> None:
+    trades = [sold(1, 9), sold(61, 50, 1, 0), sold(121, 9, 2), sold(122, 99, 3, 0)]
+    assert bars_from_trades(trades, MINUTE, MINUTE) == [
+        Bar(0, 9.0, 9.0, 9.0, 9.0, 1.0, 1),
+        Bar(120_000, 9.0, 9.0, 9.0, 9.0, 5.0, 2),
+    ]
+    assert bars_from_trades(trades[1:2], MINUTE, MINUTE) == []
+    [large] = bars_from_trades(trades, Timeframe.parse("7m"), MINUTE)
+    assert large == Bar(0, 9.0, 9.0, 9.0, 9.0, 6.0, 3), "minute 1 is not at the venue, either"
+
+
+def test_trades_of_one_key_are_told_apart_by_what_else_is_said_of_them() -> None:
+    bars = shares()
+    same = sold(61, 10, 1, key="D7")
+    others = (sold(61, 10, 2, key="D7"), sold(61.5, 10, 1, key="D7"), sold(61, 10, 1, key="Q7"))
+    told(bars, sold(1, 9), same, same, *others, same, *others)
+    assert bars.add(sold(121, 9)) == [Bar(60_000, 10.0, 10.0, 10.0, 10.0, 5.0, 4)]
+
+
+def test_late_trades_are_new_however_many_came_meanwhile() -> None:
+    bars = shares()
+    told(bars, sold(1, 9), *(sold(60 + n / 100, 10, key=f"V{n}") for n in range(5_000)))
+    bars.add(sold(130, 9))
+    assert bars.add(sold(61.005, 12, key="D3")) == (Revised(Bar(60_000, 10.0, 12.0, 10.0, 10.0, 5_001.0, 5_001)),)
+
+
+def test_short_bars_are_kept_as_long_as_trades_may_be_late() -> None:
+    bars = shares(SECOND, SECOND)
+    told(bars, *(sold(second, 10) for second in range(60)))
+    assert bars.add(sold(29.5, 11)) == (Revised(Bar(29_000, 10.0, 11.0, 10.0, 11.0, 2.0, 2)),)
+    assert bars.add(sold(10.5, 11)) == () and bars.late == 1
+    few = TradeBars(SECOND, counted=False)
+    told(few, *(sold(second, 10) for second in range(60)))
+    assert few.add(sold(29.5, 11)) == () and few.late == 1
+
+
+def test_a_trade_taken_back_in_time_is_in_no_bar() -> None:
+    bars = shares()
+    told(bars, sold(1, 9), sold(61, 10), sold(62, 99, key="V1"))
+    assert bars.correct(sold(63, 99, key="V1"), None) == ()
+    assert bars.add(sold(121, 9)) == [Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
+
+
+def test_a_correction_behind_its_bar_changes_it_and_is_told() -> None:
+    bars = shares()
+    told(bars, sold(1, 9), sold(61, 10), sold(62, 99, key="V1"), sold(121, 9))
+    assert bars.correct(sold(125, 99, key="V1"), sold(125, 11, 2, key="V2")) == (
+        Revised(Bar(60_000, 10.0, 11.0, 10.0, 11.0, 3.0, 2)),
+    )
+    assert bars.correct(sold(126, 11, 2, key="V2"), None) == (Revised(Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)),)
+    assert bars.correct(sold(127, 10, 1, key="V61"), None) == (), "nothing is left to be told"
+    assert bars.late == 0
+
+
+def test_a_bar_whose_beginning_was_not_heard_is_left_to_history_whatever_is_corrected() -> None:
+    bars = shares()
+    told(bars, sold(1, 9, key="V1"), sold(61, 10))
+    assert bars.correct(sold(62, 9, key="V1"), sold(62, 8, key="V2")) == ()
+    bars.broken()
+    assert bars.correct(sold(62, 10, key="V61"), None) == () and bars.late == 1
+
+
+def test_a_correction_of_a_trade_that_nobody_heard_or_remembers_is_late() -> None:
+    bars = shares()
+    told(bars, *(sold(minute * 60, 10) for minute in range(6)))
+    assert bars.correct(sold(301, 10, key="V999"), None) == ()
+    assert bars.correct(sold(301, 10, key="V60"), None) == ()
+    assert bars.late == 2

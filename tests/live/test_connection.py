@@ -185,6 +185,21 @@ def test_silence_is_pinged_and_an_unanswered_ping_is_a_loss() -> None:
     assert connection.state is State.WAITING
 
 
+def test_a_venue_that_is_to_say_something_is_pinged_once_and_lost_when_it_does_not() -> None:
+    connection = streaming()
+    assert connection.prod(2_000) == [Ping()] and connection.prod(2_100) == []
+    assert connection.deadline() == 12_000 and connection.tick(11_999) == []
+    assert kinds(connection.tick(12_000)) == [HangUp, Lost], "although 15 s of silence would not be over yet"
+    assert connection.prod(12_001) == [], "there is nobody to ask"
+
+
+def test_a_venue_that_was_made_to_say_something_may_be_silent_again() -> None:
+    connection = streaming()
+    connection.prod(2_000)
+    connection.heard(2_050)
+    assert connection.tick(17_049) == [] and connection.tick(17_050) == [Ping()]
+
+
 def test_anything_heard_puts_the_ping_off() -> None:
     connection = streaming()
     connection.tick(15_000)
@@ -276,6 +291,22 @@ def test_a_notice_of_leaving_asks_for_a_successor_once() -> None:
     connection = streaming()
     assert connection.received([Leaving("maintenance")], 10) == [Relieve("maintenance")]
     assert connection.received([Leaving("maintenance")], 20) == []
+
+
+def test_a_connection_with_a_successor_stays_for_what_is_under_way() -> None:
+    connection = streaming()
+    assert connection.retire(500) == [] and connection.deadline() == 1_500
+    assert connection.received([DATA], 1_400) == [DATA] and connection.tick(1_499) == []
+    assert connection.tick(1_500) == [HangUp()] and connection.state is State.CLOSED
+
+
+def test_a_connection_with_a_successor_is_not_dialled_again() -> None:
+    connection = streaming()
+    connection.retire(500)
+    assert connection.lost(Loss("reset"), 600) == [HangUp()] and connection.state is State.CLOSED
+    waiting = streaming()
+    waiting.lost(Loss("reset"), 400)
+    assert waiting.retire(500) == [] and waiting.state is State.CLOSED
 
 
 def test_the_successor_is_asked_for_before_the_venues_limit() -> None:

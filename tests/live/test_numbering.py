@@ -50,3 +50,12 @@ def test_small_numbers_of_much_later_trades_are_a_new_count(counted: bool) -> No
     assert numbers.begins_anew(trade(1, 1_060_001))
     assert numbers.is_new(trade(1, 1_060_001))
     assert not numbers.begins_anew(trade(1, 1_060_001)) and not numbers.is_new(trade(1, 1_060_001))
+
+
+def test_where_several_trades_have_one_key_all_that_is_said_tells_them_apart() -> None:
+    numbers = Numbering(counted=False)
+    one, other = Trade(5, 1.0, 1.0, key="D7"), Trade(5, 1.0, 2.0, key="D7")
+    assert [numbers.is_new(trade) for trade in (one, other, one, other)] == [True, True, False, False]
+    assert [numbers.is_new(Trade(n, 1.0, 1.0, key="V1")) for n in range(10_000, 15_000)] == [True] * 5_000
+    assert numbers.is_new(Trade(6, 1.0, 1.0, key="V1")), "an old one may be late"
+    assert numbers.newest == -1

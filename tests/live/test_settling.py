@@ -17,6 +17,18 @@ def test_a_bar_is_held_for_so_long_from_when_it_came() -> None:
     assert settling.ripe(2_500) == [bar(0)] and settling.deadline is None
 
 
+def test_it_is_held_on_until_the_venue_is_heard_which_is_asked_for_once_and_looked_at_again_and_again() -> None:
+    settling = Settling(2_000)
+    settling.hold(bar(0), 500)
+    settling.hold(bar(1), 60_500)
+    assert not settling.doubts(2_499)
+    assert settling.doubts(2_500) and settling.deadline == 2_750
+    assert not settling.doubts(2_750) and settling.deadline == 3_000
+    assert settling.ripe(2_600) == [bar(0)]
+    assert not settling.doubts(3_000) and settling.deadline == 62_500
+    assert settling.doubts(62_500), "about the next bar it is asked, too"
+
+
 def test_where_nothing_is_said_again_nothing_is_held() -> None:
     settling = Settling(0)
     assert not settling.hold(bar(0), 500) and settling.deadline is None

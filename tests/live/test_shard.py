@@ -7,6 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from btfeeds.clock import SystemClock
 from btfeeds.errors import VenueUnavailable
@@ -39,7 +40,9 @@ def test_a_cut_is_told_as_down_and_up() -> None:
 def test_what_an_old_socket_says_behind_its_end_is_not_taken_for_cover() -> None:
     """Else the next break would not be told, and LIVE would stay."""
     made = Hub(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
-    old, new = (SimpleNamespace(number=n, stop=lambda: None, connection=SimpleNamespace(complete=True)) for n in (1, 2))
+    old, new = (
+        SimpleNamespace(number=n, ask=lambda _: None, connection=SimpleNamespace(complete=True)) for n in (1, 2)
+    )
     shard = Shard(made)
     subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
     attached = Tap(made.venue, subscription, Ring(9, threading.Lock()), lambda: None)
@@ -80,6 +83,16 @@ def test_a_tap_that_comes_late_hears_of_the_break_behind_the_welcome() -> None:
         assert [type(entry) for entry in entries(second)] == [Up, Down]
 
 
+def test_a_venue_that_is_made_to_say_something_is_heard() -> None:
+    bell = Bell()
+    with hub(Peer.stay) as (made, _):
+        attached = tap(made, bell)
+        bell.until(lambda: made.heard(attached.channel))
+        before = made.heard(attached.channel)
+        bell.until(lambda: made.prod(attached.channel) or made.heard(attached.channel) > before)
+        assert made.heard("a channel that nobody wants") == 0
+
+
 def test_what_somebody_has_to_look_at_is_critical(caplog: pytest.LogCaptureFixture) -> None:
     with hub(Peer.stay) as (made, _):
         tap(made, Bell())
@@ -111,6 +124,30 @@ def test_a_successor_covers_before_the_old_socket_ends() -> None:
         bell.until(lambda: len(shard._workers) == 1 and shard._workers[0].number == 2)
         assert server.connects == 2
         assert [type(entry) for entry in entries(attached)] == [Up, Bar], "no break is told"
+
+
+def test_what_is_under_way_on_the_old_socket_still_arrives_and_then_it_goes() -> None:
+    taken_over, gone = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        channels = peer.acknowledge()
+        if peer.number == 2:
+            peer.stay()
+        peer.say(bye=1)
+        taken_over.wait(10)
+        peer.say(bar=[channels[0], M, 1, 2, 0.5, 1.5, 1])
+        with pytest.raises(ConnectionClosed):
+            peer.hear()
+        gone.set()
+
+    bell = Bell()
+    with hub(script) as (made, _):
+        attached = tap(made, bell)
+        bell.until(lambda: made._shards and [worker.number for worker in made._shards[0]._workers] == [2])
+        taken_over.set()
+        bell.until(lambda: attached.ring.bars)
+        assert gone.wait(10) and [type(entry) for entry in entries(attached)] == [Up, Bar]
+        bell.until(lambda: not made._shards[0]._retired)
 
 
 def test_a_refused_channel_is_told_to_its_taps_only() -> None:

@@ -6,15 +6,18 @@ import threading
 
 import pytest
 
+from btfeeds import monitor
 from btfeeds.live.ring import Doubted, Down, Quiet, Revised, Ring, Up
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.venues.alpaca import Alpaca
 from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
 from btfeeds.venues.bitfinex import Bitfinex
 from btfeeds.venues.bitstamp import Bitstamp
 from btfeeds.venues.bybit import Bybit
 from btfeeds.venues.coinbase import Coinbase
 from btfeeds.venues.kucoin import KuCoin
+from btfeeds.venues.massive import Massive
 from btfeeds.venues.okx import OKX
 from tests.live.toy import Toy
 
@@ -140,3 +143,61 @@ def test_nobodys_trades_are_a_proof_only_where_history_is_known_to_leave_such_ba
     trades = ((40, 1), (60, 2), (200, 3))
     assert of_trades(Coinbase(), "45s", *trades) == [45, Quiet(TimeRange(90_000, 180_000))]
     assert of_trades(OKX(), "45s", *trades) == [45]
+
+
+# --- trades with conditions, and trades that are taken back ---
+
+
+def of_shares(venue: Venue, timeframe: str) -> Tap:
+    subscription = Subscription(venue.name, Symbol("AAPL"), Timeframe.parse(timeframe))
+    return Tap(venue, subscription, Ring(100, threading.Lock()), lambda: None)
+
+
+def sold(second: float, price: float, moves: int = 3, key: str = "") -> Trade:
+    return Trade(int(second * 1000), price, 1.0, key=key or f"V{second}", moves=moves)
+
+
+def say(tap: Tap, *trades: Trade, revoked: Trade | None = None) -> list[object]:
+    tap.trades("toy", TradeUpdate("x", trades, revoked=revoked))
+    return list(iter(tap.ring.get, None))
+
+
+SEVEN = (sold(419, 9), sold(421, 10), sold(425, 99, 0), sold(481, 99, 0), sold(838, 10), sold(840, 9))
+SHORT = (sold(44, 9), sold(46, 10), sold(47, 10), sold(60.5, 99, 0), sold(88, 10), sold(90, 9))
+
+
+@pytest.mark.parametrize(
+    ("venue", "timeframe", "trades", "volume"),
+    [
+        (Alpaca(key="k"), "7m", SEVEN, 3.0),  # of minute 8 the venue has no bar
+        (Massive(key="k"), "7m", SEVEN, 3.0),
+        (Massive(key="k"), "45s", SHORT, 3.0),  # nor of second 60
+        (Alpaca(key="k"), "45s", SHORT, 4.0),  # where it has no smaller ones, this one is all there is
+    ],
+)
+def test_a_bar_is_made_of_those_that_the_venue_has_itself(
+    venue: Venue, timeframe: str, trades: tuple[Trade, ...], volume: float
+) -> None:
+    tap = of_shares(venue, timeframe)
+    assert say(tap, *trades[:-1]) == []
+    [bar] = say(tap, trades[-1])
+    assert isinstance(bar, Bar) and (bar.high, bar.volume) == (10.0, volume)
+
+
+def test_what_is_taken_back_behind_its_bar_changes_it_and_what_is_unknown_is_told() -> None:
+    tap, heard = of_shares(Alpaca(key="k"), "45s"), list[monitor.Happening]()
+    sink = monitor.add(heard.append)
+    try:
+        say(tap, sold(44, 9.0), sold(46, 10.0), sold(47, 99.0, key="V7"), sold(48, 11.0), sold(91, 9.0))
+        late = sold(95, 99.0, key="V7")
+        assert say(tap, revoked=late) == [Revised(Bar(45_000, 10.0, 11.0, 10.0, 11.0, 2.0, 2))]
+        assert heard == []
+        assert say(tap, sold(96, 5.0), revoked=late) == []
+        assert heard == [monitor.FrameRejected("toy", "late", "alpaca AAPL 45s 95000")]
+    finally:
+        monitor.remove(sink)
+
+
+def test_bars_of_the_venue_itself_take_no_notice_of_trades() -> None:
+    tap = of_shares(Alpaca(key="k"), "1m")
+    assert say(tap, sold(61, 10.0)) == say(tap, revoked=sold(61, 10.0)) == []

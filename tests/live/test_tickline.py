@@ -83,6 +83,14 @@ def test_trades_without_numbers_are_taken_as_they_come() -> None:
     assert taken(made) == [3, 3, 2], "which socket counts is the shard's to say"
 
 
+def test_trades_with_keys_are_taken_as_they_come_and_each_once() -> None:
+    made = live(counted=False)
+    one, other = (Trade(T + time, 100.0, 1.0, key="D7") for time in (3, 2))
+    made.add([one, one, other], 0)
+    made.add([other, one], 0)
+    assert taken(made) == [3, 2] and made.summary.dropped_duplicates == 3
+
+
 def test_a_trade_that_was_stepped_over_takes_its_place_before_a_later_one_went() -> None:
     made = live(trade(1))
     made.add([trade(4), trade(5)], 0)

@@ -18,7 +18,7 @@ from btfeeds.live.items import Ask, Delivery, Gap
 from btfeeds.live.ring import Answer
 from btfeeds.live.skew import Skew
 from btfeeds.live.stream import Stream
-from btfeeds.live.ticks import TickStream
+from btfeeds.live.ticks import TickStream, TickTap
 from btfeeds.market import TICK, Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues.base import TradeUpdate
 from tests.live.scripted import Bell, Peer, Scripted
@@ -292,10 +292,14 @@ def test_todate_ends_it() -> None:
         assert [item for item in reader.got if isinstance(item, int)] == [1, 2]
 
 
-@pytest.mark.parametrize(("venue", "start"), [("alpaca", None), ("gemini", None), ("massive", None), ("binance", 0)])
-def test_without_a_stream_of_trades_or_with_history_it_is_refused_at_once(venue: str, start: int | None) -> None:
+@pytest.mark.parametrize(("venue", "start"), [("gemini", None), ("alpaca", 0), ("massive", 0), ("binance", 0)])
+def test_without_a_stream_of_trades_or_with_history_it_is_refused_at_once(
+    venue: str, start: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     symbol = "AAPL" if venue in ("alpaca", "massive") else "BTC/USDT"
     made = venues.venue(venue, key="k", secret="s")
+    if start is None:
+        monkeypatch.setattr(type(made), "trades_channel", "")
     stream = TickStream(made, Subscription(venue, Symbol(symbol), TICK), clock=ManualClock(NOW), start=start)
     stream.open(lambda: None)
     reader = Reader(stream, Bell())
@@ -344,3 +348,22 @@ def test_a_child_after_a_fork_is_told() -> None:
             os._exit(0 if words[-1] == "DISCONNECTED" and "forked" in str(reader.stream.error) else 1)
         reader.stream._line._lock.release()  # type: ignore[attr-defined]
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_trade_that_is_taken_back_was_handed_out_and_stays() -> None:
+    class Line:
+        name = "toy BTC/USDT tick"
+
+        def add(self, trades: tuple[Trade, ...], arrived: int) -> list[monitor.Happening]:
+            came.extend(trades)
+            return []
+
+    came: list[Trade] = []
+    tap = TickTap("x", Line(), ManualClock(NOW), lambda: None)  # type: ignore[arg-type]
+    once, now = Trade(NOW, 1.0, 1.0, key="V7"), Trade(NOW, 2.0, 1.0, key="V8")
+    with told() as heard:
+        tap.trades("toy", TradeUpdate("x", (once,)))
+        tap.trades("toy", TradeUpdate("x", (now,), revoked=once))
+        tap.trades("toy", TradeUpdate("x", (), revoked=once))
+    assert came == [once]
+    assert heard == [monitor.FrameRejected("toy", "revoked", f"toy BTC/USDT tick {once}")] * 2

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from btfeeds.clock import SystemClock
+from btfeeds.clock import ManualClock, SystemClock
 from btfeeds.live.budget import Budget
 from btfeeds.live.connection import Connection
 from btfeeds.live.dialing import Attempt
@@ -146,6 +146,44 @@ def test_unreadable_frames_are_survived() -> None:
         worker.stop()
         assert worker.join(2)
     assert ear.said == ["covered", "doubt", "bar", "ended"]
+
+
+class Arriving:
+    """A transport whose one reading takes a second, and brings a bar, or a part of one only."""
+
+    def __init__(self, clock: ManualClock, *frames: bytes | None) -> None:
+        self.clock, self.frames = clock, list(frames)
+
+    def receive(self) -> list[bytes | None]:
+        self.clock.advance(1_000)
+        return self.frames
+
+    def check(self) -> None:
+        pass
+
+
+def test_the_venue_was_heard_when_the_reading_began_and_is_not_until_all_is_handed_on() -> None:
+    """Else a bar would be let go while the word that it waits for is on its way to it."""
+    clock, heard = ManualClock(5_000_000), []
+
+    class Handed(Ear):
+        def data(self, worker: Worker, event: Data) -> None:
+            heard.append(worker.heard_at)
+
+    connection = Connection(Toy(), Budget(9, 300_000, threading.Lock()), jitter=lambda: 1.0)
+    worker = Worker(connection, Handed(), clock, 1)
+    connection.want(["x"], clock.monotonic())
+    connection.start(clock.monotonic())
+    connection.opened(clock.monotonic())
+    bar = json.dumps({"bar": ["x", 60_000, 1, 2, 0.5, 1.5, 1]}).encode()
+    for frames in ((bar,), (), (None,)):
+        began = clock.monotonic()
+        transport = Arriving(clock, *frames)
+        worker._transport = transport  # type: ignore[assignment]
+        before = worker.heard_at
+        worker._read(transport)  # type: ignore[arg-type]
+        assert worker.heard_at == (began if frames else before)
+    assert heard == [0]
 
 
 def test_frames_behind_the_one_that_ended_the_connection_are_dropped() -> None:

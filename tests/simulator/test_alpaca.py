@@ -168,3 +168,71 @@ def test_a_client_can_have_messagepack_with_times_as_times() -> None:
     assert (message["T"], message["S"], message["t"].isoformat()) == ("u", "AAPL", "2024-03-01T00:00:00+00:00")
     assert dialect.decode(session, msgspec.msgpack.encode({"action": "auth"})) == '{"action": "auth"}'
     assert dialect.decode(session, b"\xc1") == ""
+
+
+# --- trades ---
+
+
+def counted(messages: list[Any]) -> list[Any]:
+    """What is left of trades, worked out as a client would: without what was taken back, and as it was corrected."""
+    left: dict[tuple[Any, ...], Any] = {}
+    for message in messages:
+        if message["T"] == "t":
+            left[message["x"], message["i"], message["p"]] = message
+        elif message["T"] == "x":
+            del left[message["x"], message["i"], message["p"]]
+        elif message["T"] == "c":
+            once = left.pop((message["x"], message["oi"], message["op"]))
+            now = {"i": message["ci"], "p": message["cp"], "s": message["cs"], "c": message["cc"]}
+            left[message["x"], message["ci"], message["cp"]] = {**once, **now}
+    return [message for message in left.values() if "M" not in message["c"]]
+
+
+def test_what_is_left_of_trades_are_the_minutes() -> None:
+    engine = Engine(alpaca(), START + 2 * MINUTE)
+    wire = subscribed(engine, "trades")
+    run(engine, START + 8 * MINUTE)
+    told = said(wire)[3:]
+    assert {message["T"] for message in told} == {"t", "c", "x"}
+    letters = {letter for message in told for letter in message.get("c", [])}
+    assert {"@", "I", "W", "V", "M"} <= letters
+    for minute in (2, 3, 5, 6):
+        those = [message for message in counted(told) if message["t"][14:16] == f"0{minute}"]
+        priced = [message["p"] for message in those if set(message["c"]) == {"@"}]
+        assert (max(priced), min(priced)) == (102.0 + minute, 99.0 + minute)
+        assert (priced[0], priced[-1]) == (100.0 + minute, 101.0 + minute)
+        assert (sum(round(message["s"] * 10**8) for message in those), len(those)) == (250_000_000, 20)
+        assert max(message["p"] for message in those) > 1.2 * max(priced), "some at prices that no bar shows"
+
+
+def test_one_number_is_of_several_exchanges() -> None:
+    engine = Engine(alpaca(), START + 2 * MINUTE)
+    wire = subscribed(engine, "trades")
+    run(engine, START + 3 * MINUTE)
+    trades = [message for message in said(wire)[3:] if message["T"] == "t"]
+    assert len({message["i"] for message in trades}) < len({(message["x"], message["i"]) for message in trades})
+
+
+def test_corrections_come_with_trades() -> None:
+    wire = subscribed(Engine(alpaca(), START), "trades")
+    last = said(wire)[-1]
+    assert (last["trades"], last["corrections"], last["cancelErrors"], last["bars"]) == (["AAPL"],) * 3 + ([],)
+
+
+def test_of_trades_thirty_symbols_are_free_and_of_bars_as_many_as_one_likes() -> None:
+    engine = Engine(alpaca(), START)
+    peer, wire = client(engine)
+    engine.message(peer, AUTH, START)
+    names = [f"A{number}" for number in range(31)]
+    for kind, wanted in (("bars", names), ("trades", names), ("trades", names[:30]), ("trades", names[30:])):
+        engine.message(peer, json.dumps({"action": "subscribe", kind: wanted}), START)
+    told = [message.get("code", message["T"]) for message in said(wire)[2:]]
+    assert told == ["subscription", 405, "subscription", 405]
+
+
+def test_history_has_trades_as_they_are_in_the_end() -> None:
+    asked = {"symbols": "AAPL", "start": "2024-03-01T00:02:00Z", "end": "2024-03-01T00:02:59.999Z"}
+    reply = alpaca().answer(Ask("/v2/stocks/trades", asked, NOW, NOW, KEY))
+    trades = json.loads(reply.body)["trades"]["AAPL"]
+    assert len(trades) == 20 and {len(trade["c"]) for trade in trades} == {1, 2, 3}
+    assert all(trade["i"] < 1_000_000_000 for trade in trades)

@@ -12,9 +12,9 @@ from btfeeds.clock import ManualClock
 from btfeeds.errors import BadFrame, ConfigError, RateLimited, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.history.downloader import Downloader
 from btfeeds.history.http import HttpClient
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, iso, to_ms
+from btfeeds.market import PRICES, Bar, Subscription, Symbol, Timeframe, TimeRange, Trade, iso, to_ms
 from btfeeds.venues.alpaca import Alpaca
-from btfeeds.venues.base import Alive, BarRevised, BarUpdate, HttpResponse, TurnedAway
+from btfeeds.venues.base import Alive, BarRevised, BarUpdate, ClosingRule, HttpResponse, TradeUpdate, TurnedAway
 from tests.history.venue import Unread
 from tests.shared import shared
 
@@ -58,10 +58,13 @@ def test_stocks_and_crypto_have_symbols_of_their_own() -> None:
             venue(host).native_symbol(Symbol(symbol))
 
 
-def test_only_minutes_are_streamed_and_others_come_with_advice() -> None:
+@pytest.mark.parametrize("timeframe", ["5m", "7m", "45s", "1h"])
+def test_only_minutes_are_streamed_and_others_are_made_of_trades(timeframe: str) -> None:
     assert list(venue().streamed) == [MINUTE]
-    with pytest.raises(UnsupportedTimeframe, match="resampledata"):
-        venue().channel(Subscription("alpaca", Symbol("AAPL"), Timeframe.parse("5m")))
+    for host, symbol in (("alpaca", "AAPL"), ("alpacacrypto", "BTC/USD")):
+        subscription = Subscription(host, Symbol(symbol), Timeframe.parse(timeframe))
+        assert venue(host).channel(subscription) == f"trades:{symbol}"
+        assert venue(host).closing_rule(subscription) is ClosingRule.FROM_TRADES
 
 
 def test_outside_of_the_sessions_of_stocks_nothing_is_due() -> None:
@@ -79,6 +82,83 @@ def test_a_minute_that_comes_again_is_a_correction() -> None:
     assert list(venue().parse_frame(said % "u")) == [BarRevised("bars:SPY", bar)]
     with pytest.raises(BadFrame):
         venue().parse_frame((said % "b").replace("19:15:00Z", "19:15:07Z"))
+
+
+SALE = '"S":"AAPL","i":7,"x":"V","p":10.5,"s":3,"t":"2024-03-01T12:00:00.5Z"'
+
+
+def sold(host: str, *conditions: str, tape: str = "C") -> list[Any]:
+    listed = json.dumps(conditions)
+    return list(venue(host).parse_frame(f'[{{"T":"t",{SALE},"c":{listed},"z":"{tape}"}}]'))
+
+
+def test_conditions_of_shares_say_what_a_trade_moves_and_coins_have_none() -> None:
+    def moves(host: str, *conditions: str, tape: str = "C") -> int:
+        [event] = sold(host, *conditions, tape=tape)
+        [trade] = event.trades
+        assert (event.channel, trade.key, trade.id, trade.quantity) == ("trades:AAPL", "V7", -1, 3.0)
+        return int(trade.moves)
+
+    assert moves("alpaca", "@") == moves("alpacasip", "@", "T") == moves("alpaca", " ", "F", tape="A") == PRICES
+    assert moves("alpaca", "@", "I") == moves("alpacasip", " ", "B", tape="A") == moves("alpaca", "new") == 0
+    assert sold("alpaca", "@", "M") == sold("alpaca", "Q", tape="A") == [Alive()]
+    [coin] = venue("alpacacrypto").parse_frame(f'[{{"T":"t",{SALE},"tks":"B"}}]')
+    assert isinstance(coin, TradeUpdate) and coin.trades == (Trade(NOON + 500, 10.5, 3.0, key="7"),)
+
+
+def test_a_size_of_nothing_is_no_trade() -> None:
+    frame = f'[{{"T":"t",{SALE},"c":["@"],"z":"C"}}]'.replace('"s":3', '"s":0')
+    assert list(venue().parse_frame(frame)) == [Alive()]
+
+
+@pytest.mark.parametrize("lost", ['"c":["@"],', ',"z":"C"', '"x":"V",'])
+def test_a_trade_of_a_share_that_does_not_say_what_it_is_is_not_used(lost: str) -> None:
+    frame = f'[{{"T":"t",{SALE},"c":["@"],"z":"C"}}]'
+    assert lost in frame
+    with pytest.raises(BadFrame):
+        list(venue().parse_frame(frame.replace(lost, "")))
+
+
+def test_a_correction_says_what_a_trade_was_and_what_it_is() -> None:
+    numbers = '"oi":7,"op":10.5,"os":3,"oc":["@","I"],"ci":8,"cp":10.6,"cs":300,"cc":["@"]'
+    said = f'[{{"T":"c","S":"AAPL","x":"V",{numbers},"z":"C","t":"2024-03-01T12:00:09Z"}}]'
+    once, now = Trade(NOON + 9_000, 10.5, 3.0, key="V7", moves=0), Trade(NOON + 9_000, 10.6, 300.0, key="V8")
+    assert list(venue().parse_frame(said)) == [TradeUpdate("trades:AAPL", (now,), revoked=once)]
+    # that it is no trade at all takes it back; that a report of a price was wrong is nothing
+    assert list(venue().parse_frame(said.replace('"cc":["@"]', '"cc":["@","M"]'))) == [
+        TradeUpdate("trades:AAPL", (), revoked=once)
+    ]
+    reports = said.replace('"cc":["@"]', '"cc":["M"]').replace('"oc":["@","I"]', '"oc":["M"]')
+    assert list(venue().parse_frame(reports)) == [Alive()]
+    with pytest.raises(BadFrame):
+        list(venue().parse_frame(said.replace('"op":10.5,', "")))
+
+
+@pytest.mark.parametrize("action", ["C", "E"])
+def test_a_cancelled_trade_and_an_error_are_taken_back(action: str) -> None:
+    said = f'[{{"T":"x",{SALE},"a":"{action}","z":"C"}}]'
+    once = Trade(NOON + 500, 10.5, 3.0, key="V7", moves=0)
+    assert list(venue().parse_frame(said)) == [TradeUpdate("trades:AAPL", (), revoked=once)]
+    assert list(venue().parse_frame(said.replace('"s":3', '"s":0'))) == [Alive()]
+
+
+def test_bars_and_trades_are_subscribed_in_one_message_and_ended_in_another() -> None:
+    channels = ["trades:AAPL", "bars:AAPL", "trades:IBM"]
+    lists = {"bars": ["AAPL"], "updatedBars": ["AAPL"], "trades": ["AAPL", "IBM"]}
+    assert list(map(json.loads, venue().subscribe(channels, 1))) == [{"action": "subscribe", **lists}]
+    assert json.loads(venue().unsubscribe(["trades:IBM"], 1)[0]) == {"action": "unsubscribe", "trades": ["IBM"]}
+
+
+def test_coins_are_neither_corrected_nor_conditional() -> None:
+    shares, coins = venue(), venue("alpacacrypto")
+    assert (shares.conditions, shares.corrects_trades) == (True, True)
+    assert (coins.conditions, coins.corrects_trades) == (False, False)
+    assert (shares.settles_ms, shares.late_ms) == (1_000, 30_000)
+
+
+def test_there_is_history_of_what_minutes_make_and_of_nothing_shorter() -> None:
+    assert venue().has_history(Symbol("AAPL"), Timeframe.parse("7m"))
+    assert not venue().has_history(Symbol("AAPL"), Timeframe.parse("45s"))
 
 
 @pytest.mark.parametrize(("code", "error"), [(402, ConfigError), (406, RateLimited), (409, ConfigError)])

@@ -9,6 +9,7 @@ import pytest
 
 from btfeeds.errors import BadFrame, ConfigError, UnknownSymbol, UnsupportedTimeframe, VenueUnavailable
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
+from btfeeds.venues import reading
 from btfeeds.venues.base import BarUpdate, ClosingRule, Host, HttpRequest, HttpResponse, Limits, Venue
 
 MINUTE, FIVE, HOUR, DAY = map(Timeframe.parse, ("1m", "5m", "1h", "1d"))
@@ -159,6 +160,23 @@ def test_a_symbol_is_spelled_as_the_pattern_says_and_read_back() -> None:
 def test_a_symbol_that_the_venue_cannot_have_is_unknown(symbol: str) -> None:
     with pytest.raises(UnknownSymbol, match="does not list"):
         Usual().native_symbol(Symbol(symbol))
+
+
+def test_days_are_made_of_trades_only_where_they_are_the_venues_own_and_open_at_midnight_utc() -> None:
+    def channel(dialect: type[Usual], timeframe: str) -> str:
+        return dialect().channel(Subscription("usual", Symbol("A/B"), Timeframe.parse(timeframe)))
+
+    class Daily(Usual):
+        timeframes = {MINUTE: "1", Timeframe.parse("1d"): "D"}
+        streams = {MINUTE: "1"}
+
+    class Dated(Daily):
+        dates_of = reading.NEW_YORK
+
+    assert channel(Daily, "1d") == channel(Dated, "7m") == "trades:A-B"
+    for dialect, timeframe in ((Usual, "1d"), (Daily, "1w"), (Dated, "1d")):
+        with pytest.raises(UnsupportedTimeframe, match="streams no bars"):
+            channel(dialect, timeframe)
 
 
 def test_messages_are_numbered_and_no_longer_than_allowed() -> None:

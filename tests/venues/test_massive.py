@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from btfeeds.errors import BadFrame, RateLimited, UnsupportedTimeframe
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
-from btfeeds.venues.base import HttpResponse, TurnedAway
+from btfeeds.market import HIGH_LOW, PRICES, Bar, Subscription, Symbol, Timeframe, TimeRange, Trade, to_ms
+from btfeeds.venues.base import Alive, HttpResponse, TradeUpdate, TurnedAway
 from btfeeds.venues.massive import Massive
 from tests.shared import shared
 
 APPLE = Symbol("AAPL")
+TRADE = '[{"ev":"T","sym":"AAPL","x":4,"i":"71675","z":3,"p":189.5,"s":12CONDITIONS,"t":1700000100061,"q":3681329}]'
 MINUTE = Timeframe.parse("1m")
 
 
@@ -34,9 +35,35 @@ def test_days_which_open_in_new_york_are_refused(timeframe: str) -> None:
         massive().base_timeframe(Timeframe.parse(timeframe))
 
 
-def test_a_timeframe_that_is_not_streamed_is_for_the_resampler() -> None:
-    with pytest.raises(UnsupportedTimeframe, match="resampledata"):
-        massive().channel(Subscription("massive", APPLE, Timeframe.parse("5m")))
+@pytest.mark.parametrize(("timeframe", "base"), [("5m", "1m"), ("7m", "1m"), ("45s", "1s")])
+def test_a_timeframe_that_is_not_streamed_is_made_of_trades_and_history_has_it_too(timeframe: str, base: str) -> None:
+    wanted = Timeframe.parse(timeframe)
+    assert massive().channel(Subscription("massive", APPLE, wanted)) == "T.AAPL"
+    assert massive().base_timeframe(wanted) == Timeframe.parse(base)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "moves"),
+    [
+        ("", PRICES),
+        (',"c":[]', PRICES),
+        (',"c":[0,12]', PRICES),
+        (',"c":[14,37,41]', 0),
+        (',"c":[10,41]', HIGH_LOW),
+        (',"c":[99]', 0),
+    ],
+)
+def test_conditions_say_what_a_trade_moves(conditions: str, moves: int) -> None:
+    [event] = massive().parse_frame(TRADE.replace("CONDITIONS", conditions))
+    trade = Trade(1_700_000_100_061, 189.5, 12.0, key="4:71675", moves=moves)
+    assert event == TradeUpdate("T.AAPL", (trade,))
+
+
+@pytest.mark.parametrize("report", [',"c":[15]', ',"c":[0,16]', ',"c":[38]'])
+def test_the_report_of_a_price_is_no_trade(report: str) -> None:
+    assert list(massive().parse_frame(TRADE.replace("CONDITIONS", report))) == [Alive()]
+    nothing = TRADE.replace("CONDITIONS", "").replace('"s":12', '"s":0')
+    assert list(massive().parse_frame(nothing)) == [Alive()]
 
 
 def test_one_connection_too_many_is_tried_again_a_little_later() -> None:

@@ -175,6 +175,17 @@ def test_trades_come_by_their_numbers() -> None:
             reading.traded("x", trades)
 
 
+def test_a_trade_may_be_another_than_it_was_or_none() -> None:
+    once, now = Trade(NOON, 1.0, 1.0, key="V7"), Trade(NOON, 2.0, 1.0, key="V8")
+    assert reading.corrected("x", now) == TradeUpdate("x", (now,))
+    assert reading.corrected("x", now, once) == TradeUpdate("x", (now,), revoked=once)
+    assert reading.corrected("x", None, once) == TradeUpdate("x", (), revoked=once)
+    assert reading.corrected("x", None) == Alive()
+    for wrong in ((Trade(NOON, -1.0, 1.0), once), (now, Trade(5, 1.0, 1.0)), (None, Trade(NOON, 1.0, 0.0))):
+        with pytest.raises(errors.BadFrame):
+            reading.corrected("x", *wrong)
+
+
 def test_trades_of_several_channels_are_told_apart() -> None:
     one, two, three = (Trade(NOON + number, 1.0, 1.0, number) for number in (1, 2, 3))
     assert reading.traded_apart([("b", three), ("a", two), ("b", one)]) == [

@@ -51,3 +51,15 @@ def test_a_dialect_adds_the_columns_behind() -> None:
 def test_a_match_is_a_trade_of_its_instant() -> None:
     body = b'{"trade_id":8,"side":"BUY","size":"0.5","price":"10","time":"2024-03-01T12:00:00.123999Z"}'
     assert reading.lenient(rows.Match, body).trade() == Trade(NOON + 123, 10.0, 0.5, 8)
+
+
+def test_what_was_traded_is_a_number_behind_its_time_and_a_sale_has_an_amount_below_nothing() -> None:
+    row = reading.lenient(rows.TradeRow, b"[590708212,1709294400123,-0.5,10,1]")
+    assert row.trade() == Trade(NOON + 123, 10.0, 0.5, 590_708_212)
+
+
+@pytest.mark.parametrize(("size", "moves"), [(0, 3), (2, None), (0, None)])
+def test_a_report_of_a_price_is_no_trade(size: int, moves: int | None) -> None:
+    assert rows.Sold(10.0, size).sold(NOON, "V7", moves) is None
+    assert rows.Sold(10.0, 2).sold(NOON, "V7", 0) == Trade(NOON, 10.0, 2.0, key="V7", moves=0)
+    assert rows.Sold(10.0, 2).sold(NOON, "V7") == Trade(NOON, 10.0, 2.0, key="V7")

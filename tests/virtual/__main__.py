@@ -9,10 +9,11 @@ import multiprocessing
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.virtual.hosted import judge_hosted
-from tests.virtual.schedule import KINDS, Schedule, schedule
+from tests.virtual.schedule import KINDS, Schedule, dense, schedule
 from tests.virtual.soak import ALL_MUTANTS, Report, judge, kills, soak
 from tests.virtual.speech import RULES
 
@@ -24,9 +25,9 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _batch(share: tuple[str, int, int]) -> Report:
+def _batch(share: tuple[str, int, int], dense_ones: bool) -> Report:
     rule, first, count = share
-    return soak(range(first, first + count), speaker=RULES[rule])
+    return soak(range(first, first + count), speaker=RULES[rule], make=dense if dense_ones else schedule)
 
 
 def batches(count: int, first: int, rules: list[str]) -> list[tuple[str, int, int]]:
@@ -41,14 +42,14 @@ def batches(count: int, first: int, rules: list[str]) -> list[tuple[str, int, in
     ]
 
 
-def run_soak(count: int, first: int, seconds: float, workers: int, rules: list[str]) -> int:
+def run_soak(count: int, first: int, seconds: float, workers: int, rules: list[str], dense_ones: bool) -> int:
     """Run `count` schedules, at most `seconds` long; prints counters as it goes."""
     begin = time.monotonic()
     total = Report()
     failed: dict[str, list[str]] = {}
     with multiprocessing.Pool(workers, _leave_interrupts) as pool:  # which ends its processes when it is left
         shares = batches(count, first, rules)
-        reports = pool.imap(_batch, shares)
+        reports = pool.imap(partial(_batch, dense_ones=dense_ones), shares)
         try:
             for rule, _, _ in shares:
                 report = reports.next(max(0.0, begin + seconds - time.monotonic()))
@@ -56,7 +57,7 @@ def run_soak(count: int, first: int, seconds: float, workers: int, rules: list[s
                 total.bars += report.bars
                 total.hit.update(report.hit)
                 for seed, wrong in report.failures.items():
-                    failed[f"--rule {rule} --seed {seed}"] = wrong
+                    failed[f"--rule {rule} --seed {seed}{' --dense' * dense_ones}"] = wrong
                     print(f"\r{rule} seed {seed}: {wrong[0]}", file=sys.stderr)
                 rate = total.runs / (time.monotonic() - begin)
                 print(
@@ -103,9 +104,11 @@ def main() -> int:
     one.add_argument("--seconds", type=float, default=4 * 3600)
     one.add_argument("--workers", type=int, default=2)
     one.add_argument("--rule", choices=RULES, help="only this way in which bars become final; by default all")
+    one.add_argument("--dense", action="store_true", help="many short faults around the ends of bars")
     one = commands.add_parser("replay", help="one seed, or a schedule from a file")
     one.add_argument("--seed", type=int)
     one.add_argument("--rule", choices=RULES, default="flag")
+    one.add_argument("--dense", action="store_true")
     one.add_argument("--schedule", type=Path)
     one.add_argument("--cerebro", action="store_true")
     one.add_argument("--save", type=Path, help="write the schedule here, to be edited and replayed")
@@ -115,7 +118,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.command == "soak":
         rules = [given.rule] if given.rule else list(RULES)
-        return run_soak(given.count, given.first, given.seconds, given.workers, rules)
+        return run_soak(given.count, given.first, given.seconds, given.workers, rules, given.dense)
     if given.command == "mutants":
         return run_mutants(given.seeds)
     if given.command == "kinds":
@@ -123,7 +126,8 @@ def main() -> int:
         return 0
     if given.schedule is None and given.seed is None:
         parser.error("replay needs --seed or --schedule")
-    plan = Schedule.from_json(given.schedule.read_text()) if given.schedule else schedule(given.seed, RULES[given.rule])
+    make = dense if given.dense else schedule
+    plan = Schedule.from_json(given.schedule.read_text()) if given.schedule else make(given.seed, RULES[given.rule])
     if given.save:
         given.save.write_text(plan.to_json())
     return run_replay(plan, given.cerebro)

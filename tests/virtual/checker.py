@@ -96,7 +96,7 @@ def _bars(bars, allowed, start, end, patience) -> list[str]:  # type: ignore[no-
                 else "invented:"
             )
             return [*wrong, f"I1: {kind} {opens} (due was {expected[position]})"]
-        if values not in {tuple(content) for content in allowed[opens]}:
+        if values not in allowed[opens]:
             wrong.append(f"I1: bar {opens} has other content than the venue's: {values}")
         if met < opens + MINUTE:
             wrong.append(f"I1': bar {opens} was met {opens + MINUTE - met} ms before its close")

@@ -11,9 +11,12 @@ from btfeeds import feeds
 from btfeeds.cerebro.wake import Seat, Wake
 from btfeeds.feeds import BinanceLiveDataFeed
 from tests.virtual.checker import violations
-from tests.virtual.schedule import Schedule
+from tests.virtual.schedule import MINUTE, Schedule
 from tests.virtual.soak import END
 from tests.virtual.world import World
+
+_DAY_MS = 86_400_000
+_EPOCH = 719_163.0  # 1970-01-01 in backtrader's days
 
 
 class _VirtualWake(Wake):
@@ -31,16 +34,14 @@ class _VirtualWake(Wake):
         world = self.world
         if seat.stream.waiting and not world.slow:
             return False
-        deadline = seat.stream.deadline
+        deadline = seat._due
         due = END if deadline is None else max(deadline - world.plan.skew_ms, world.now + 200)
-        while not self._pushed or world.slow:
-            if not world.slow and world.next_at() > due:
-                world.now = min(due, END)
-                break
-            if not world.step(END):
-                break
-        self._pushed = False
+        world.go_on(due, END)
+        world.woken = False
         return True
+
+    def push(self) -> None:
+        self.world.woken = True
 
 
 class _Feed(BinanceLiveDataFeed):
@@ -59,7 +60,10 @@ class _Notes(bt.Strategy):
 
     def __init__(self) -> None:
         self.met = 0
-        self.log = self.p.world.log
+        self.world = self.p.world
+        self.log = self.world.log
+        lines = self.data.lines
+        self.values = (lines.open, lines.high, lines.low, lines.close, lines.volume)
 
     def notify_data(self, data: Any, status: int, *args: Any, **kwargs: Any) -> None:
         payload = args[1] if len(args) > 1 else None
@@ -72,13 +76,13 @@ class _Notes(bt.Strategy):
             self.log.append([now, "status", data._getstatusname(status)])
 
     def next(self) -> None:
-        data, world = self.data, self.p.world
+        data, world = self.data, self.world
         grown = len(data) - self.met
-        self.met = len(data)
+        self.met += grown
+        times = data.lines.datetime
         for ago in range(1 - grown, 1):
-            time = data.open_time(ago)
-            values = (data.open[ago], data.high[ago], data.low[ago], data.close[ago], data.volume[ago])
-            self.log.append([world.now, "bar", time, *values, data.source])
+            time = round((times[ago] - _EPOCH) * _DAY_MS) - MINUTE  # a bar is stamped with its close
+            self.log.append([world.now, "bar", time, *[line[ago] for line in self.values], data.source])
 
 
 def judge_hosted(plan: Schedule, heard: Callable[[object], None] | None = None) -> tuple[World, list[str]]:
@@ -89,7 +93,7 @@ def judge_hosted(plan: Schedule, heard: Callable[[object], None] | None = None) 
     cerebro = bt.Cerebro(stdstats=False)
     known, feeds.wake_of = feeds.wake_of, lambda env: wake
     try:
-        feed = _Feed(dataname="BTC/USDT", timeframe="1m", clock=world.clock)
+        feed = _Feed(dataname="BTC/USDT", timeframe="1m", clock=world.clock, venue=world.dialect)
         feed.world, wake.feed = world, feed
         cerebro.adddata(feed)
         cerebro.addstrategy(_Notes, world=world, heard=heard)

@@ -64,6 +64,11 @@ def the_last_word_is_not_waited_for() -> Patch:
 
 
 @planted_in("late-roll-over")
+def a_link_that_may_be_dead_is_trusted() -> Patch:
+    return mock.patch.object(stream.Stream, "_heard", lambda self: self.clock.monotonic())
+
+
+@planted_in("late-roll-over")
 def words_behind_a_bar_are_dropped() -> Patch:
     return mock.patch.object(Tap, "revised", lambda self, bar: None)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 MINUTE = 60_000
 START = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE  # a minute boundary in 2023
 LIVE_MINUTES = 120
-HISTORY_MINUTES = 30
+HISTORY_MINUTES = 5
 IDLE_MS, PONG_MS = 70_000, 10_000  # a link that says nothing is pinged, then given up: later than in life, for speed
 HEAL_AT = 100 * MINUTE  # no fault is active after this, counted from the first live minute
 
@@ -57,8 +57,12 @@ IMPOSSIBLE: dict[str, tuple[set[str], bool]] = {
 }
 
 # (speaker, kind) → how long it lasts at least. Where trades are not counted, a stream that is mute inside a bar only,
-# and goes on by itself, leaves no trace.
-LEAST: dict[tuple[str, str], int] = {("bitstamp", "mute"): MINUTE}
+# and goes on by itself, leaves no trace; where bars roll over, one that is mute for a moment at a bar's end does not.
+LEAST: dict[tuple[str, str], int] = {
+    ("bitstamp", "mute"): MINUTE + 1_000,  # and some trades are as late as that
+    ("kraken", "mute"): 5_500,
+    ("bitfinex", "mute"): 5_500,
+}
 
 # A venue that never confirms a symbol which nothing else has proven refuses it: that is right, and ends a feed.
 _NOT_AT_FIRST = {"ack_lost", "nack", "half_open", "blackhole"}
@@ -133,7 +137,7 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
         seed=seed,
         history=dice.random() < 0.8,
         skew_ms=dice.choice((0, 0, 0, 0, -200, 300, -3_000, 2_500, 20_000, -70_000, 90_000)),
-        quiet=dice.choice((0.0, 0.0, 0.1, 0.4)),
+        quiet=dice.choice((0.0, 0.0, 0.05, 0.25)),
         capacity=dice.choice((4_096, 4_096, 3)),
         lost_minutes=lost,
         faults=tuple(sorted(faults, key=lambda fault: (fault.at, fault.kind))),
@@ -148,3 +152,24 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
     if omits:
         plan = replace(plan, lost_minutes=(), gaps="mark" if plan.gaps == "hold" else plan.gaps)
     return replace(plan, faults=kept, speaker=speaker)
+
+
+def dense(seed: int, speaker: str = "binance") -> Schedule:
+    """Another schedule of a seed: dozens of short faults of a few kinds, most of them just around the end of a bar."""
+    dice = random.Random(f"dense {seed}")
+    never, _ = IMPOSSIBLE[speaker]
+    few = dice.sample([kind for kind in KINDS if kind not in never], dice.choice((1, 2, 3, 6)))
+    faults, minute = [], 2
+    while minute < 97:
+        kind = dice.choice(few)
+        near = (dice.randrange(-300, 300), dice.randrange(-2_000, 4_000), dice.randrange(MINUTE))
+        at = minute * MINUTE + dice.choice(near)
+        lasts = 0
+        if longest := KINDS[kind][1]:
+            to_an_end = max(1, MINUTE - at % MINUTE + dice.randrange(-300, 2_500))
+            some = (dice.randrange(1, 1_500), dice.randrange(1, 4_000), dice.randrange(1, min(longest, MINUTE)))
+            lasts = max(dice.choice((*some, to_an_end)), LEAST.get((speaker, kind), 0))
+        faults.append(Fault(kind, at, lasts))
+        minute += dice.choice((1, 2, 3, 5, 8))
+    faults.sort(key=lambda fault: (fault.at, fault.kind))
+    return replace(schedule(seed, speaker), lost_minutes=(), gaps="mark", faults=tuple(faults))

@@ -9,7 +9,7 @@ import pytest
 from tests.virtual.__main__ import batches
 from tests.virtual.checker import violations
 from tests.virtual.hosted import judge_hosted
-from tests.virtual.schedule import KINDS, MINUTE, START, Fault, Schedule, schedule
+from tests.virtual.schedule import KINDS, MINUTE, START, Fault, Schedule, dense, schedule
 from tests.virtual.soak import ALL_MUTANTS, END, judge, kills, soak
 from tests.virtual.speech import RULES
 from tests.virtual.world import World
@@ -29,6 +29,13 @@ def test_no_schedule_of_faults_loses_repeats_or_invents_a_bar(batch: int) -> Non
 def test_the_same_holds_however_bars_become_final(rule: str, batch: int) -> None:
     report = soak(range(batch * 30, (batch + 1) * 30), speaker=RULES[rule])
     assert report.failures == {}, f"python -m tests.virtual replay --rule {rule} --seed {next(iter(report.failures))}"
+    assert report.runs == 30 and report.bars > 3_000
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_same_holds_when_faults_fall_on_the_ends_of_bars(rule: str) -> None:
+    report = soak(range(30), speaker=RULES[rule], make=dense)
+    assert report.failures == {}, f"… replay --dense --rule {rule} --seed {next(iter(report.failures))}"
     assert report.runs == 30 and report.bars > 3_000
 
 
@@ -110,6 +117,13 @@ def test_a_bar_that_waits_for_its_last_word_when_the_stream_breaks_comes_from_hi
         assert wrong == [] and world.stream.summary.corrected == 0, "what was held is not said, not even too late"
 
 
+def test_a_bar_whose_last_word_is_lost_on_a_dying_link_is_not_given_without_it() -> None:
+    deaths = tuple(Fault("half_open", minute * MINUTE + 40 * minute, 100) for minute in range(4, 95, 6))
+    for seed in range(8):
+        world, wrong = judge(replace(quiet(*deaths), seed=seed, speaker="bitfinex"))
+        assert wrong == [] and world.stream.summary.corrected == 0
+
+
 def test_a_mute_subscription_is_noticed_within_the_grace_and_one_question() -> None:
     world, wrong = judge(quiet(Fault("mute", 10 * MINUTE, 9 * MINUTE)))
     late = [int(line[0]) - int(line[2]) - MINUTE for line in world.log if line[1] == "bar" and line[8] == "backfill"]  # type: ignore[call-overload]
@@ -175,4 +189,5 @@ def test_the_checker_wants_live_155_seconds_after_the_last_fault() -> None:
 
 def test_the_end_of_a_run_lies_behind_the_last_fault() -> None:
     for seed in range(200):
-        assert all(fault.at + fault.lasts <= END - START - 20 * MINUTE for fault in schedule(seed).faults)
+        for made in (schedule(seed), dense(seed)):
+            assert all(fault.at + fault.lasts <= END - START - 19 * MINUTE for fault in made.faults)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from email.utils import formatdate
+from time import gmtime, strftime
 
 from btfeeds.errors import NetworkError
 from btfeeds.venues.base import HttpRequest, HttpResponse
 from tests.virtual.schedule import HEAL_AT, IDLE_MS, MINUTE, PONG_MS, START, Schedule
 from tests.virtual.speech import SPEAKERS
 from tests.virtual.speech.base import Values
+
+_DATE = "%a, %d %b %Y %H:%M:%S GMT"  # as HTTP writes it
 
 
 class Link:
@@ -29,6 +31,7 @@ class Link:
         self.open = True
         self.confirmed: set[str] = set()  # what the client knows to be subscribed
         self.silent = False
+        self.covers_from = -1  # when the client came to know that its channel is subscribed
         self._last = 0
 
     def carries(self) -> bool:
@@ -45,6 +48,8 @@ class Link:
         if self.open and not self.silent:
             if confirms is not None:
                 self.confirmed = confirms
+                if self.covers_from < 0 and self.venue.channel in confirms:
+                    self.covers_from = self.venue.world.now
             self.deliver(text)
 
     def cut(self, reason: str, detail: str = "") -> None:
@@ -123,7 +128,7 @@ class VirtualVenue:
     # --- faults ------------------------------------------------------------------------------------------------------
 
     def _faded(self, at: int) -> None:
-        if not any(link.carries() for link in self.links):
+        if not any(link.covers_from > at for link in self.links):
             self.breaks.append(at)
 
     def note_break(self, broken: Link) -> None:
@@ -214,6 +219,6 @@ class VirtualVenue:
         return self._reply(200, body, url="?" + "&".join(f"{name}={value}" for name, value in request.params.items()))
 
     def _reply(self, status: int, body: bytes, headers: dict[str, str] | None = None, url: str = "") -> HttpResponse:
-        date = {"date": formatdate(self.world.now // 1000, usegmt=True), "content-type": "application/json"}
+        date = {"date": strftime(_DATE, gmtime(self.world.now // 1000)), "content-type": "application/json"}
         ours = self.world.clock.now()
         return HttpResponse(status, body, date | (headers or {}), url=url, sent=ours, received=ours)

@@ -57,6 +57,7 @@ class VirtualWorker(Worker):
 
     def __init__(self, world: World, connection: Connection, shard: Shard, number: int) -> None:
         self.number = number
+        self.heard_at = 0
         self.connection = connection
         self.venue = connection.venue
         self._world = world
@@ -80,9 +81,11 @@ class VirtualWorker(Worker):
         return True
 
     def _act(self, decide: Callable[[int], list[object]]) -> None:
-        if self._ended:
-            return
-        self._do(decide(self._clock.monotonic()))  # type: ignore[arg-type]
+        if not self._ended:
+            self._did(decide(self._clock.monotonic()))
+
+    def _did(self, effects: list[object]) -> None:
+        self._do(effects)  # type: ignore[arg-type]
         if self.connection.state is State.CLOSED:
             self._ended = True
             self._hang_up()
@@ -110,8 +113,9 @@ class VirtualWorker(Worker):
         link: Link
 
         def frame(text: str) -> None:
-            if self._link is link:
-                self._act(lambda now: self._frame(text, now))
+            if self._link is link and not self._ended:
+                self._did(self._frame(text, self._clock.monotonic()))
+                self.heard_at = self._clock.monotonic()
 
         def dropped(reason: str, detail: str) -> None:
             if self._link is link:
@@ -132,11 +136,11 @@ class VirtualWorker(Worker):
 
     def _frame(self, text: str, now: int) -> list[object]:
         try:
-            return list(self.connection.received(self.venue.parse_frame(text.encode()), now))
+            return self.connection.received(self.venue.parse_frame(text.encode()), now)  # type: ignore[return-value]
         except BadFrame as error:
             self._world.seen.add("unreadable")
             self.connection.heard(now)
-            return list(self.connection.unreadable(error.what, now))
+            return self.connection.unreadable(error.what, now)  # type: ignore[return-value]
 
     def _hang_up(self) -> None:
         link, self._link = self._link, None
@@ -165,7 +169,8 @@ class _Wire:
 
         def pong() -> None:
             if worker._link is self._link:
-                worker.connection.heard(worker._clock.monotonic())
+                worker.heard_at = worker._clock.monotonic()
+                worker.connection.heard(worker.heard_at)
 
         self._link.ping(pong)
 
@@ -217,9 +222,11 @@ class VirtualBackfill:
         except BtfeedsError as error:
             world.seen.add(type(error).__name__)
             answers.append(Failure(ask, error))  # type: ignore[arg-type]
+        *pages, last = answers
+        together = [[page] for page in pages[:-1]] + [[*pages[-1:], last]]  # that it was the last one follows at once
         at = world.now + world.venue.latency()
-        for answer in answers:
-            world.at(at, lambda answer=answer: reply(answer))
+        for some in together:
+            world.at(at, lambda some=some: [reply(answer) for answer in some])  # type: ignore[misc]
             at += world.venue.latency() // 10
 
     def close(self) -> None:
@@ -259,6 +266,7 @@ class World:
     log: list[list[object]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     slow: bool = False
+    woken: bool = False  # for who waits with `go_on`
 
     def __post_init__(self) -> None:
         self._events: list[tuple[int, int, Callable[[], None]]] = []
@@ -310,9 +318,16 @@ class World:
         self.now = until
         return self
 
-    def next_at(self) -> int:
-        """When the next thing happens."""
-        return self._events[0][0] if self._events else 1 << 62
+    def go_on(self, due: int, until: int) -> None:
+        """Let things happen until something woke the strategy that is not slow, or it is `due`, or `until`."""
+        events = self._events
+        while not self.woken or self.slow:
+            time = events[0][0] if events else 1 << 62
+            if (not self.slow and time > due) or time > until:
+                self.now = until if self.slow else min(due, until)
+                return
+            self.now, _, do = heapq.heappop(events)
+            do()
 
     def step(self, until: int) -> bool:
         """Let the next thing happen; False when there is none before `until`."""
@@ -334,10 +349,24 @@ class World:
             self.note(item)
         deadline = self.stream.deadline
         if deadline is not None:
-            due = max(deadline - self.plan.skew_ms, self.now + 200)
-            if self._pull_at is None or due < self._pull_at:
-                self._pull_at = due
-                self.at(due, self._pull)
+            self._look_at(max(deadline - self.plan.skew_ms, self.now + 200))
+
+    def _look_at(self, due: int) -> None:
+        """Pull then, although nothing woke, if nothing does before."""
+        if self._pull_at is None or due < self._pull_at:
+            self._pull_at = due
+            self.at(due, self._on_time)
+
+    def _on_time(self) -> None:
+        """As `_pull`, unless what was waited for has come meanwhile."""
+        if self._pull_at != self.now:
+            return
+        deadline = self.stream.deadline
+        if not self.slow and deadline is not None and (due := deadline - self.plan.skew_ms) > self.now:
+            self._pull_at = None
+            self._look_at(due)
+        else:
+            self._pull()
 
     def note(self, item: Delivery | Notice) -> None:
         if isinstance(item, Delivery):

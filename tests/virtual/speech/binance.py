@@ -63,7 +63,7 @@ class Binance(Speaker):
             if values is None or values[4] == 0.0:
                 return  # no trade: the stream is silent
             world, dice, active = self.world, self.dice, self.venue.active
-            if dice.random() < 0.5:
+            if dice.random() < 0.15:
                 middle = 5_000 + int(dice.random() * 45_000)
                 world.at(opens + middle, lambda: self._say(opens, _partial(values), closed=False))
             if active("unfinished"):

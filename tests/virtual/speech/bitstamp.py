@@ -31,10 +31,18 @@ class Bitstamp(Trading):
 
     def traded(self, opens: int, count: int) -> None:
         trade = self.trades[opens][count - 1]
-        late = self.dice.choice((20, 300, 700)) if self.dice.random() < 0.15 else 0
-        self.world.at(self.world.now + late, lambda: self.say(_trade(trade)))
+        held_up = self.venue.active("delay") or self._said > self.world.now
+        if self.dice.random() < 0.15 and not held_up:
+            self.world.at(self.world.now + self.dice.choice((20, 300, 700)), lambda: self._say_late(trade))
+        else:
+            self.say(_trade(trade))
         if self.venue.active("future"):
             self.say(_trade(trade._replace(time=trade.time + 3 * MINUTE, number=10**9 + trade.number)))
+
+    def _say_late(self, trade: Trade) -> None:
+        """Out of its order, and not held up as well: a trade might then come later than the venue says."""
+        if not self.venue.active("mute"):
+            self._send(_trade(trade), True)
 
     def history(self, request: HttpRequest, seen: int, had: int) -> bytes:
         first, last = (1000 * int(request.params[name]) for name in ("start", "end"))
