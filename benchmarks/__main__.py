@@ -12,7 +12,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from benchmarks import frames, history, idle, latency, memory, recovery, warehouse
+from benchmarks import frames, history, idle, latency, memory, recovery, schedules, warehouse
 from benchmarks.figures import Figure
 from btfeeds.cli.output import console
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Figure]]] = {
     "frames": frames.measure,
     "memory": memory.measure,
     "recovery": recovery.measure,
+    "schedules": schedules.measure,
     "warehouse": warehouse.measure,
 }
 

@@ -15,7 +15,7 @@ from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[1]
-ROWS = {"history": 1, "latency": 2, "idle": 1, "frames": 1, "memory": 1, "recovery": 5, "warehouse": 8}
+ROWS = {"history": 1, "latency": 2, "idle": 1, "frames": 1, "memory": 1, "recovery": 5, "schedules": 2, "warehouse": 8}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -101,6 +101,11 @@ class Connection:
         self._leaves_at = now + max(self.policy.linger_ms, self.policy.floor_ms // 4)
         return [] if self.state in (State.SUBSCRIBING, State.STREAMING) else self.stop()
 
+    def stay(self) -> list[Effect]:
+        """The successor is lost: do not end."""
+        self._leaves_at = NEVER
+        return []
+
     def want(self, channels: Sequence[str], now: int, *, proven: Collection[str] = ()) -> list[Effect]:
         """Carry these channels too; the venue confirmed the `proven` ones on another connection."""
         return self._subscribe(self._requests.add(channels, proven), now)

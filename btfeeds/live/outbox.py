@@ -22,11 +22,11 @@ class Outbox:
         self.word: Status | None = None
         self.spoken: Status | None = None
         self.delivered = 0
-        self._line: deque[Delivery | Notice] = deque()
+        self.line: deque[Delivery | Notice] = deque()
         self._bars = 0
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self.line)
 
     @property
     def finished(self) -> bool:
@@ -37,7 +37,7 @@ class Outbox:
         """Put a word in line."""
         if status is not Status.UNKNOWN:
             self.word = status
-        self._line.append(Notice(status, reason, payload))
+        self.line.append(Notice(status, reason, payload))
 
     def say_now(self, status: Status) -> Notice:
         """Say a word when the line is empty."""
@@ -47,17 +47,17 @@ class Outbox:
     def put(self, bar: Bar, source: str) -> None:
         """Put a bar in line; behind DISCONNECTED there is nothing."""
         if self.word is not Status.DISCONNECTED:
-            self._line.append(Delivery(bar, source))
+            self.line.append(Delivery(bar, source))
             self._bars += 1
 
     def unsay(self) -> None:
         """Forget what is in line: nobody has heard it."""
-        self._line.clear()
+        self.line.clear()
         self._bars = 0
 
     def take(self, behind: int = 0) -> Delivery | Notice | None:
         """The next thing. `behind` more bars wait elsewhere: LIVE is not kept with a backlog."""
-        line = self._line
+        line = self.line
         while line:
             item = line[0]
             if isinstance(item, Delivery):
@@ -80,4 +80,4 @@ class Outbox:
 
     def next_open(self) -> int | None:
         """When the next bar in line opens."""
-        return next((item.bar.open_time for item in self._line if isinstance(item, Delivery)), None)
+        return next((item.bar.open_time for item in self.line if isinstance(item, Delivery)), None)

@@ -33,7 +33,6 @@ class Shard:
         self._covered: dict[str, set[int]] = {}
         self._proven: set[str] = set()  # channels that the venue has confirmed at some time
         self._workers: list[Worker] = []
-        self._retired: list[Worker] = []  # whose successors are in service
 
     def room(self) -> int:
         return self._hub.venue.limits.streams_per_connection - len(self.channels)
@@ -101,7 +100,7 @@ class Shard:
 
     def stop(self) -> list[Worker]:
         with self._lock:
-            workers, self._workers = self._workers + self._retired, []
+            workers, self._workers = self._workers, []
             self.channels.clear()
             for worker in workers:
                 worker.stop()
@@ -140,12 +139,6 @@ class Shard:
             if len(self._workers) > 1 and worker is self._workers[-1] and worker.connection.complete:
                 for old in self._workers[:-1]:
                     old.ask(lambda connection, now: connection.retire(now))
-                self._retired += self._workers[:-1]
-                self._workers = [worker]
-                for channel, by in self._covered.items():
-                    by.intersection_update({worker.number})
-                    for tap in self._hub.taps(channel):
-                        tap.seam()
 
     def lost(self, worker: Worker, effect: Lost) -> None:
         loss = effect.loss
@@ -158,16 +151,27 @@ class Shard:
         with self._lock:
             if worker not in self._workers:
                 return
-            # A never-confirmed first connection is a break too: the strategy must know that nothing comes.
-            alone = len(self._workers) <= 1
-            for channel in self.channels:
-                by = self._covered.get(channel)
-                had = bool(by)
-                if by:
-                    by.discard(worker.number)
-                if (had and not by) or (not had and alone):
-                    for tap in self._hub.taps(channel):
-                        tap.down(f"{loss.reason}: {loss.detail}" if loss.detail else loss.reason)
+            self._keep_all_but(worker)
+            self._uncover(worker, f"{loss.reason}: {loss.detail}" if loss.detail else loss.reason)
+
+    def _uncover(self, worker: Worker, reason: str) -> None:
+        """This socket carries nothing now."""
+        # A never-confirmed first connection is a break too: the strategy must know that nothing comes.
+        alone = all(other is worker for other in self._workers)
+        for channel in self.channels:
+            by = self._covered.get(channel)
+            had = bool(by)
+            if by:
+                by.discard(worker.number)
+            if (had and not by) or (not had and alone):
+                for tap in self._hub.taps(channel):
+                    tap.down(reason)
+
+    def _keep_all_but(self, worker: Worker) -> None:
+        """Of two sockets this one will not take over, or not yet: the old one stays."""
+        for other in self._workers:
+            if other is not worker:
+                other.ask(lambda connection, _: connection.stay())
 
     def refused(self, worker: Worker, effect: Refused) -> None:
         with self._lock:
@@ -175,6 +179,7 @@ class Shard:
                 # A successor is not wanted, and the old socket still carries what it should have taken over: that one
                 # stays until it is lost, and only a refusal then is the end.
                 logger.warning("a new connection to %s is refused, the old one stays", self._hub.venue.name)
+                self._keep_all_but(worker)
                 self._workers = [other for other in self._workers if other is not worker]
                 for channel, by in self._covered.items():
                     if by == {worker.number}:
@@ -196,20 +201,19 @@ class Shard:
 
     def ended(self, worker: Worker) -> None:
         with self._lock:
-            if worker in self._retired:
-                self._retired.remove(worker)
             if worker not in self._workers:
                 return  # it was told to
-            self._workers.remove(worker)
-            for by in self._covered.values():
-                by.discard(worker.number)
-            if not self.channels or self._workers:
-                return
-            logger.critical("a connection's thread to %s has died: it is replaced", self._hub.venue.name)
-            for channel in self.channels:
-                for tap in self._hub.taps(channel):
-                    tap.down("internal error")
-            self._spawn()
+            successors = [other for other in self._workers if other is not worker]
+            if not successors and self.channels:
+                logger.critical("a connection's thread to %s has died: it is replaced", self._hub.venue.name)
+            self._uncover(worker, "the old socket has gone" if successors else "internal error")
+            self._workers = successors
+            if successors:
+                for channel in self.channels:
+                    for tap in self._hub.taps(channel):
+                        tap.seam()
+            elif self.channels:
+                self._spawn()
 
 
 def host_of(venue: Venue) -> str:

@@ -248,7 +248,7 @@ class Splice:
     @property
     def waiting(self) -> bool:
         """Whether `take` has something."""
-        return len(self._out) > 0
+        return bool(self._out.line)
 
     @property
     def word(self) -> Status | None:

@@ -172,7 +172,8 @@ class Stream:
     @property
     def waiting(self) -> bool:
         """Whether `pull` would return something now."""
-        return self._splice.waiting or len(self._ring) > 0 or (self._forked and not self.finished)
+        splice = self._splice
+        return splice.waiting or len(self._ring) > 0 or (os.getpid() != self._pid and not splice.finished)
 
     @property
     def backlog(self) -> int:

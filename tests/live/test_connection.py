@@ -300,6 +300,12 @@ def test_a_connection_with_a_successor_stays_for_what_is_under_way() -> None:
     assert connection.tick(1_500) == [HangUp()] and connection.state is State.CLOSED
 
 
+def test_a_connection_whose_successor_is_lost_stays() -> None:
+    connection = streaming()
+    connection.retire(500)
+    assert connection.stay() == [] and connection.tick(1_500) == [] and connection.state is State.STREAMING
+
+
 def test_a_connection_with_a_successor_is_not_dialled_again() -> None:
     connection = streaming()
     connection.retire(500)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -37,22 +38,56 @@ def test_a_cut_is_told_as_down_and_up() -> None:
         assert [type(entry) for entry in entries(attached)] == [Up, Down, Up]
 
 
+class Two:
+    """A shard between two workers that only remember what they are asked."""
+
+    def __init__(self) -> None:
+        made = Hub(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+        subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+        self.tap = Tap(made.venue, subscription, Ring(9, threading.Lock()), lambda: None)
+        channel = self.tap.channel
+        made._taps = {channel: (self.tap,)}
+        self.shard = Shard(made)
+        self.asked: list[tuple[int, str]] = []
+        self.old, self.new = (self._worker(number) for number in (1, 2))
+        self.shard.channels, self.shard._workers = {channel}, [self.old, self.new]
+        for worker in (self.old, self.new):
+            self.shard.covered(worker, (channel,))
+
+    def _worker(self, number: int) -> Any:
+        def ask(command: Any) -> None:
+            connection = SimpleNamespace(retire=lambda _: "retire", stay=lambda: "stay")
+            self.asked.append((number, command(connection, 0)))
+
+        return SimpleNamespace(number=number, ask=ask, connection=SimpleNamespace(complete=True))
+
+    def told(self) -> list[type]:
+        return [type(entry) for entry in entries(self.tap)]
+
+
 def test_what_an_old_socket_says_behind_its_end_is_not_taken_for_cover() -> None:
     """Else the next break would not be told, and LIVE would stay."""
-    made = Hub(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
-    old, new = (
-        SimpleNamespace(number=n, ask=lambda _: None, connection=SimpleNamespace(complete=True)) for n in (1, 2)
-    )
-    shard = Shard(made)
-    subscription = Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
-    attached = Tap(made.venue, subscription, Ring(9, threading.Lock()), lambda: None)
-    channel = attached.channel
-    made._taps = {channel: (attached,)}
-    shard.channels, shard._workers = {channel}, [old, new]  # type: ignore[list-item]
-    for worker in (old, new, old):
-        shard.covered(worker, (channel,))  # type: ignore[arg-type]
-    shard.lost(new, Lost(Loss("reset"), 0))  # type: ignore[arg-type]
-    assert [type(entry) for entry in entries(attached)] == [Up, Down]
+    two = Two()
+    two.shard.ended(two.old)
+    two.shard.covered(two.old, (two.tap.channel,))
+    two.shard.lost(two.new, Lost(Loss("reset"), 0))
+    assert two.asked == [(1, "retire")] and two.told() == [Up, Down]
+
+
+def test_a_successor_that_is_lost_at_once_leaves_the_old_socket_in_service() -> None:
+    two = Two()
+    two.shard.lost(two.new, Lost(Loss("reset"), 0))
+    assert two.asked == [(1, "retire"), (1, "stay")] and two.told() == [Up]
+    two.shard.covered(two.new, (two.tap.channel,))
+    two.shard.ended(two.old)
+    assert two.asked[2:] == [(1, "retire")] and two.told() == [Up]
+
+
+def test_a_break_is_told_when_the_old_socket_goes_all_the_same() -> None:
+    two = Two()
+    two.shard.lost(two.new, Lost(Loss("reset"), 0))
+    two.shard.ended(two.old)
+    assert two.told() == [Up, Down]
 
 
 def test_a_tap_that_comes_late_hears_of_the_break_behind_the_welcome() -> None:
@@ -143,11 +178,11 @@ def test_what_is_under_way_on_the_old_socket_still_arrives_and_then_it_goes() ->
     bell = Bell()
     with hub(script) as (made, _):
         attached = tap(made, bell)
-        bell.until(lambda: made._shards and [worker.number for worker in made._shards[0]._workers] == [2])
+        bell.until(lambda: made._shards and made._shards[0]._covered.get(attached.channel) == {1, 2})
         taken_over.set()
         bell.until(lambda: attached.ring.bars)
         assert gone.wait(10) and [type(entry) for entry in entries(attached)] == [Up, Bar]
-        bell.until(lambda: not made._shards[0]._retired)
+        bell.until(lambda: [worker.number for worker in made._shards[0]._workers] == [2])
 
 
 def test_a_refused_channel_is_told_to_its_taps_only() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.virtual.checker import violations
@@ -61,16 +62,9 @@ def soak(
     speaker: str = "binance",
     make: Callable[[int, str], Schedule] = schedule,
 ) -> Report:
-    """Run the schedules that `make` makes of seeds; ends early after `stop_after` failures.
-
-    Logging is off: 100 runs a second write too much.
-    """
+    """Run the schedules that `make` makes of seeds; ends early after `stop_after` failures."""
     report = Report()
-    logging.disable(logging.CRITICAL)
-    often = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, *often[1:])  # nearly all that a run makes is gone with its last reference
-    try:
+    with undisturbed():
         for seed in seeds:
             plan = make(seed, speaker)
             world, wrong = judge(plan)
@@ -81,12 +75,24 @@ def soak(
                 report.failures[seed] = wrong
                 if len(report.failures) >= stop_after:
                     break
+    return report
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without logging, which writes too much, and with less looking for garbage: a run leaves none before its end."""
+    disabled, often = logging.root.manager.disable, gc.get_threshold()
+    logging.disable(logging.CRITICAL)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, *often[1:])
+    try:
+        yield
     finally:
-        logging.disable(logging.NOTSET)
         gc.set_threshold(*often)
         gc.collect()
         gc.unfreeze()
-    return report
+        logging.disable(disabled)
 
 
 def kills(name: str, seeds: int) -> tuple[str, int]:
