@@ -26,6 +26,7 @@ class Channel:
     live: bool = False
     tries: int = 0
     proven: bool = False  # it was confirmed before: the venue has it
+    alone: bool = False  # it is asked for by itself, and nothing else meanwhile
 
 
 @dataclass(slots=True)

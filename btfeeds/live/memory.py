@@ -29,6 +29,14 @@ class Memory:
                 return known if _values(known) != _values(bar) else None
         return None
 
+    def lacked(self, bar: Bar) -> bool:
+        """Whether this one was passed over among the bars that are remembered; from now on it is one of them."""
+        times = [known.open_time for known in self._bars]
+        lacked = bool(times) and times[0] < bar.open_time and bar.open_time not in times
+        if lacked:
+            self._bars.append(bar)
+        return lacked
+
 
 def _values(bar: Bar) -> tuple[float, ...]:
     return (bar.open, bar.high, bar.low, bar.close, bar.volume)

@@ -44,8 +44,12 @@ class Requests:
 
     @property
     def waiting(self) -> bool:
-        """Whether channels wait for their turn."""
-        return bool(self._unasked)
+        """Whether channels wait for their turn, and it has come."""
+        if not self._sent:
+            return bool(self._unasked)
+        if any(self._is_alone(name) for request in self._sent.values() for name in request.channels):
+            return False
+        return any(not self._is_alone(name) for name in self._unasked)
 
     @property
     def complete(self) -> bool:
@@ -85,7 +89,7 @@ class Requests:
         """The socket is gone, and nothing is confirmed any more."""
         self.clear()
         for channel in self.channels.values():
-            channel.live = False
+            channel.live = channel.alone = False
             channel.tries = 0
 
     # --- what is said ------------------------------------------------------------------------------------------------
@@ -96,9 +100,10 @@ class Requests:
 
     def send(self, now: int) -> bool:
         """Ask for as many waiting channels as go into one message; False when none wait."""
-        part = tuple(self._unasked)[: self._venue.limits.streams_per_message]
-        if not part:
+        if not self.waiting:
             return False
+        together = [name for name in self._unasked if not self._is_alone(name)]
+        part = tuple(together or self._unasked)[: self._venue.limits.streams_per_message if together else 1]
         for name in part:
             del self._unasked[name]
         number = self._say(self._venue.subscribe(part, self._next))
@@ -151,11 +156,31 @@ class Requests:
         channels = event.channels or (request.channels if request else ())
         if not channels:
             self._last_words = event.reason  # about what, it does not say
-        elif event.fatal:
+            return self._seek(event.reason) if event.fatal else Unconfirmed()
+        if event.fatal:
             return Unconfirmed(refused=(self._give_up(channels, event.reason),))
-        elif request is not None and event.request is not None:
+        if request is not None and event.request is not None:
             return self._unconfirmed(event.request)
         return Unconfirmed()
+
+    def _seek(self, reason: str) -> Unconfirmed:
+        """One of the channels asked for cannot be had, and nobody says which: each is asked for by itself."""
+        names = [name for request in self._sent.values() for name in request.channels]
+        waiting = [name for name in names if name in self.channels and not self.channels[name].live]
+        if len(self._sent) > 1:  # whatever else is refused cannot be told from this: they are asked for again in time
+            for name in waiting:
+                self.channels[name].alone = True
+            return Unconfirmed()
+        self._sent.clear()
+        if len(waiting) == 1:
+            return Unconfirmed(refused=(self._give_up(tuple(waiting), reason),))
+        for name in waiting:
+            self.channels[name].alone = True
+        self.ask(waiting)
+        return Unconfirmed()
+
+    def _is_alone(self, name: str) -> bool:
+        return name in self.channels and self.channels[name].alone
 
     def overdue(self, now: int) -> Iterator[Unconfirmed]:
         """The requests whose confirmation does not come."""
@@ -185,6 +210,6 @@ class Requests:
         error = UnknownSymbol(
             f"{self._venue.title} refuses {', '.join(channels)}: {reason}",
             "The feed was stopped; others go on.",
-            "Check the symbol's spelling and that the venue lists it.",
+            "Check the symbol's spelling, that the venue lists it, and that your plan has it.",
         )
         return Refused(channels, error)

@@ -82,8 +82,7 @@ class Splice:
     def connected(self, now: int) -> None:
         """The stream is confirmed: what closes from now on comes live; what closed before must come from history."""
         opened = self.timeframe.floor(now)
-        if self.due is None:
-            self.due = opened
+        self.due = opened if self.due is None else self.due
         if not self.asks:
             self._absent(opened)
         self._horizon = max(self._horizon, opened)
@@ -110,12 +109,10 @@ class Splice:
         if open_time > now + self.timeframe.ms:
             self.happenings.append(monitor.FrameRejected(self.venue, "future", f"{self.name} {open_time}"))
             return
-        if due is None:
-            self.due = open_time
-        elif open_time < due:
+        if due is not None and open_time < due:
             self._again(bar)
             return
-        elif due >= self._horizon and self._hours.shut(due, open_time):
+        if due is None or (due >= self._horizon and self._hours.shut(due, open_time)):
             self.due = open_time
         elif open_time > due and not self.asks:
             self._absent(open_time)
@@ -232,12 +229,10 @@ class Splice:
         """To be asked when nothing is waiting anywhere: LIVE, when that has become true."""
         if self.word is not Status.DELAYED or not self.online or self._out or self._held or self.due is None:
             return None
-        if self.due < self._horizon or (self._asked and self._asked.reason != "overdue") or self._tries:
+        asked = self._asked is not None and self._asked.reason != "overdue"
+        if self.due < self._horizon or asked or self._tries or now >= self._hours.overdue(self.due):
             return None
-        if now >= self._hours.overdue(self.due):
-            return None
-        self._was_live = True
-        self._seeds = False
+        self._was_live, self._seeds = True, False
         return self._out.say_now(Status.LIVE)
 
     @property
@@ -354,9 +349,7 @@ class Splice:
         count = self.timeframe.count_in(span)
         if declared:  # before the bar that follows, and before the flat ones that fill the gap
             reason = why_absent(asked=self.asks, begun=self._any)
-            self.summary.declared += count
-            self._out.say(Status.UNKNOWN, "gap", Gap(span.start, span.end, reason))
-            self.happenings.append(monitor.GapDeclared(self.venue, self.name, span.start, span.end, count, reason))
+            self._declare(span, count, reason)
         elif self._any:
             self.summary.no_trade += count
         if self.gaps == "fill" and self._memory.last:
@@ -381,6 +374,13 @@ class Splice:
             self.summary.corrected += 1
             self._out.say(Status.UNKNOWN, "correction", Correction(before, bar))
             self.happenings.append(monitor.BarCorrected(self.venue, self.name, bar.open_time, str(before), str(bar)))
+        elif self._memory.lacked(bar):
+            self._declare(TimeRange(bar.open_time, self.timeframe.close(bar.open_time)), 1, "the venue told it late")
+
+    def _declare(self, span: TimeRange, count: int, reason: str) -> None:
+        self.summary.declared += count
+        self._out.say(Status.UNKNOWN, "gap", Gap(span.start, span.end, reason))
+        self.happenings.append(monitor.GapDeclared(self.venue, self.name, span.start, span.end, count, reason))
 
     def _judge_silence(self, ask: Ask, bar: Bar) -> None:
         """History has a bar that the stream should have sent."""

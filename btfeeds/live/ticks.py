@@ -272,9 +272,10 @@ class TickStream:
         hub.backfill.ask(minutes, self._asked, reply, lambda: self._closed)
 
     def _silent_from(self) -> int:
-        """Since when (whole minutes) nothing came, and history was not asked why."""
+        """Since when (whole minutes of open hours) nothing came, and history was not asked why."""
         assert self._tap is not None
-        return _MINUTE.ceil(max(self._tap.heard, self._tap.since, self._cleared))
+        silent = _MINUTE.ceil(max(self._tap.heard, self._tap.since, self._cleared))
+        return _MINUTE.ceil(self.venue.next_open(self.subscription.symbol, silent))
 
     def _question_due(self) -> int | None:
         """When history should be asked next, on the venue's clock."""

@@ -23,6 +23,16 @@ def test_the_same_bar_is_no_correction_even_if_the_count_of_trades_is_not_told()
     assert memory.correct(bar(1, trades=-1)) is None
 
 
+def test_a_bar_that_was_passed_over_is_lacked_once_and_then_compared() -> None:
+    memory = Memory()
+    assert not memory.lacked(bar(1)), "nothing is remembered yet"
+    for minute in (2, 4):
+        memory.add(bar(minute))
+    assert memory.lacked(bar(3)) and not memory.lacked(bar(3))
+    assert memory.correct(bar(3, close=1.25)) == bar(3)
+    assert not memory.lacked(bar(1)) and not memory.lacked(bar(4)) and memory.last == bar(4)
+
+
 def test_a_bar_that_is_long_gone_cannot_be_compared() -> None:
     memory = Memory()
     for minute in range(17):

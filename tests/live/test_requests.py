@@ -118,3 +118,44 @@ def test_a_channel_that_is_dropped_is_not_asked_for_any_more() -> None:
     pace.ready.clear()
     made.end(["a"])
     assert list(pace.ready) == ['{"unsub": ["a"], "id": 2}']
+
+
+def test_a_refusal_for_good_that_names_nothing_is_of_the_only_channel_that_is_asked_for() -> None:
+    made, _ = make("a")
+    [refused] = made.rejected(Rejected("limit exceeded", fatal=True)).refused
+    assert refused.channels == ("a",) and "limit exceeded" in refused.error.what
+    assert len(made) == 0 and not made.waiting and not made.channels
+
+
+def test_of_several_each_is_asked_for_by_itself_until_the_refused_one_is_found() -> None:
+    made, pace = make("a", "b", "c", proven=("a",))
+    pace.ready.clear()
+    assert made.rejected(Rejected("limit exceeded", fatal=True)) == Unconfirmed()
+    for number, name in ((2, "a"), (3, "b")):
+        assert made.waiting and made.send(0) and not made.waiting and not made.send(0)
+        assert list(pace.ready) == [f'{{"sub": ["{name}"], "id": {number}}}']
+        pace.ready.clear()
+        made.accepted(Accepted(number))
+    assert made.send(0)
+    [refused] = made.rejected(Rejected("limit exceeded", fatal=True)).refused
+    assert refused.channels == ("c",) and list(made.channels) == ["a", "b"] and made.complete
+
+
+def test_where_several_messages_are_under_way_nobody_is_blamed_before_they_are_asked_alone() -> None:
+    made, pace = make("a", "b", "c", "d")
+    for _ in range(2):  # one for each
+        assert made.rejected(Rejected("limit exceeded", fatal=True)) == Unconfirmed()
+    assert not made.waiting and len(made) == 2
+    assert list(made.overdue(ACK_MS + 100)) == [Unconfirmed(), Unconfirmed()]
+    pace.ready.clear()
+    assert made.send(ACK_MS + 100) and not made.waiting
+    assert list(pace.ready) == ['{"sub": ["a"], "id": 3}']
+
+
+def test_on_the_next_socket_all_are_asked_for_together_again() -> None:
+    made, pace = make("a", "b")
+    made.rejected(Rejected("limit exceeded", fatal=True))
+    made.lost()
+    pace.ready.clear()
+    made.ask(["a", "b"])
+    assert made.send(0) and list(pace.ready) == ['{"sub": ["a", "b"], "id": 2}']

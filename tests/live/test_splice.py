@@ -119,6 +119,24 @@ def test_without_history_the_symbol_is_checked_by_asking_for_one_bar() -> None:
     assert splice.settle(5 * M + 20_100) == Notice(Status.LIVE)
 
 
+@pytest.mark.parametrize("by", ["live", "revised"])
+def test_a_bar_that_the_venue_tells_after_it_was_stepped_over_is_declared(by: str) -> None:
+    splice = live_splice()
+    splice.live(bar(5), 6 * M)
+    now = 7 * M + 15_000
+    ask = splice.ask(now)
+    assert ask is not None and ask.span == TimeRange(6 * M, 7 * M)
+    splice.answered(ask, ask.span, [], now, done=True)  # nobody traded, says history
+    splice.live(bar(7), 8 * M)
+    assert story(splice) == [(5, "live"), (7, "live")] and splice.summary.declared == 0
+    for _ in range(2):
+        splice.live(bar(6), 8 * M + 100) if by == "live" else splice.revised(bar(6))
+    notice = splice.take()
+    assert isinstance(notice, Notice) and notice.status is Status.UNKNOWN
+    assert notice.payload == Gap(6 * M, 7 * M, "the venue told it late")
+    assert splice.take() is None and splice.summary.declared == 1
+
+
 def test_a_duplicate_of_the_stream_is_dropped_and_counted() -> None:
     splice = live_splice()
     splice.live(bar(5), 6 * M)

@@ -245,6 +245,22 @@ def test_a_silence_over_which_nobody_traded_is_one_of_the_market() -> None:
     assert hub.done == ["prove"] and reader.stream.deadline == 103 * M + 10_000
 
 
+def test_a_closed_market_is_not_asked_about() -> None:
+    hub, reader = still()
+    reader.stream.venue.next_open = lambda symbol, time: time if time < 102 * M else 500 * M  # type: ignore[method-assign]
+    hub.clock.set(102 * M + 10_000)
+    reader.read()
+    assert hub.asked[1:] == [TimeRange(101 * M, 102 * M)]
+    hub.reply()
+    for minute in range(103, 502, 3):
+        hub.clock.set(minute * M)
+        reader.read()
+    assert len(hub.asked) == 2 and reader.stream.deadline == 501 * M + 10_000
+    hub.clock.set(501 * M + 10_000)
+    reader.read()
+    assert hub.asked[2:] == [TimeRange(500 * M, 501 * M)]
+
+
 def test_a_mute_subscription_is_made_anew_and_then_the_connection() -> None:
     hub, reader = still()
     hub.tap.trades("toy", trade(1, NOW))
