@@ -248,7 +248,7 @@ class Pager:
         date = _date(response)
         venue_time = self._venue_now(response, date)
         opened = (bar.open_time for bar in rows)
-        end_of_closed = bars_until(timeframe, venue_time, opened, self.provider.lag_ms)
+        end_of_closed = bars_until(timeframe, venue_time, opened, self.provider.lag_ms, self.provider.late_ms)
         covered = TimeRange(span.start, max(span.start, min(end, end_of_closed)))
         return _Answer(
             covered,

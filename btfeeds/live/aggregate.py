@@ -4,10 +4,11 @@ A trade belongs to the bar in whose span its own time lies. The first trade of a
 does a venue that says which trade was its last when that bar was over. Where trades are numbered without holes, the
 numbers prove more: that a bar is whole although its trades came out of order, and that nobody traded in between. The
 bar that was under way when the stream began or broke, or that lacks a trade, is never given: history has it. Where
-nothing is proved by numbers, a silence over the end of a bar makes history confirm the bars on both sides of it:
-whether nobody traded there, or the stream was mute, nothing here can tell. A trade that comes behind its bar changes
-it, and that is told; so does a trade that the venue takes back. Volumes are summed without rounding errors, so that a
-bar equals the venue's own.
+nothing is proved by numbers, a trade proves nothing by its own time, for it may come late: what counts is when it came.
+The stream is heard from the arrival of its first trade on, and anew from that of the next one behind a doubt. So it is
+behind a silence over the end of a bar: whether nobody traded there, or the stream was mute, nothing here can tell. A
+trade that comes behind its bar changes it, and that is told; so does a trade that the venue takes back. Volumes are
+summed without rounding errors, so that a bar equals the venue's own.
 
 Where conditions say what of a bar a trade moves, a bar is one only when a trade has moved its prices, as at the venue.
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from btfeeds.live.forming import Forming, begun
 from btfeeds.live.ring import Quiet, Revised
@@ -26,6 +29,7 @@ _AWAITED = 1_000  # trades that are missing in a row and may still come; of more
 _HOLES = 16
 _NUMBERS = 4_096  # known numbers, where these have holes: what comes twice comes soon
 _SURE_MS = 1_000  # so much later than a bar's end has to be what proves that nothing of it will come
+_CLOCKS_DIFFER_MS = 2_000  # so far may be wrong what we take for the venue's time
 
 Told = Bar | Revised | Quiet
 
@@ -52,8 +56,9 @@ class TradeBars:
         self._counted = counted
         self._silence_ms = silence_ms
         self._kept = max(_KEPT, 1 + -(-late_ms // timeframe.ms))
-        self._piece, self._corrects = piece, corrects
-        self._newest = 0  # when the last trade was made
+        self._piece, self._remember_ms = piece, late_ms if corrects else 0
+        self._newest = self._heard = 0  # when the last trade was made, and when one came
+        self._from = 0  # bars that open before this were not heard from their beginning on
         self.late = 0  # trades that came after their bar was closed and forgotten
         self.lost = 0  # jumps in the venue's numbering
         self._known: dict[int | Trade, int] = {}  # where numbers have holes: those that came, in that order
@@ -71,7 +76,9 @@ class TradeBars:
         self._doubted = False
 
     def doubt(self) -> None:
-        """A trade may be lost. Where trades are numbered contiguously the next one tells; elsewhere nothing would."""
+        """A trade may be lost. Where trades are numbered contiguously the next one tells; elsewhere nothing would.
+        From any thread.
+        """
         self._doubted = True
 
     def seen(self, last_id: int, time: int = 0) -> Sequence[Told]:
@@ -86,8 +93,11 @@ class TradeBars:
             return ()
         return self._close(until, sure=True)
 
-    def add(self, trade: Trade) -> Sequence[Told]:
-        """Take one trade; returns what it makes known: bars that it closes and that can be trusted, corrections."""
+    def add(self, trade: Trade, now: int = 0) -> Sequence[Told]:
+        """Take one trade, which came at `now` by what we take for the venue's clock (0: when it was made).
+
+        Returns what it makes known: bars that it closes and that can be trusted, corrections.
+        """
         number = trade.id
         counted = self._counted and number >= 0
         if counted:
@@ -98,16 +108,13 @@ class TradeBars:
                 self._jump(number - 1, last)
         elif (number >= 0 or trade.key) and not self._new(trade):
             return ()  # two connections overlap, or the venue repeats itself
-        silence, self._newest = trade.time - self._newest, max(trade.time, self._newest)
-        if self._doubted or (self._silent(silence) and not self._under_way(trade)):
-            self._doubted = False
-            if not counted:
-                self._edge.append({-1})
+        else:
+            self._listen(trade, now)
         edge, self._edge = self._edge, []
         forming, since_before = self._forming, self._until >= 0
         if forming is not None:
             forming.lacks += edge
-            if self._under_way(trade):
+            if forming.open_time <= trade.time < forming.end:
                 forming.add(trade)
                 return ()
         if trade.time < self._until:
@@ -115,8 +122,9 @@ class TradeBars:
         open_time = self.timeframe.floor(trade.time)
         told = self._close(open_time, sure=counted and not any(edge)) if since_before else ()
         self._until = open_time
+        whole = since_before if counted else open_time >= self._from
         self._forming = forming = begun(
-            self.timeframe, open_time, self._piece, whole=since_before, remembers=self._corrects
+            self.timeframe, open_time, self._piece, whole=whole, remember_ms=self._remember_ms
         )
         forming.add(trade)
         forming.lacks += edge
@@ -124,22 +132,36 @@ class TradeBars:
 
     def correct(self, revoked: Trade, trade: Trade | None) -> Sequence[Told]:
         """The venue takes a trade back, and puts another one in its place (None: nothing)."""
-        bars = (self._forming, *reversed(self._closed))
-        bar = next((bar for bar in bars if bar is not None and bar.correct(revoked, trade)), None)
+        bars = self._bars()
+        bar = next((bar for bar in reversed(bars) if bar.correct(revoked, trade)), None)
         if bar is None:
             self.late += 1
+            for one in bars:
+                one.whole = one.whole and not one.forgot  # it may be a trade of this one
             return ()
         return self._changed(bar)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _silent(self, silence: int) -> bool:
-        return 0 < self._silence_ms < silence
-
-    def _under_way(self, trade: Trade) -> bool:
-        """Whether the trade is of the bar that trades are added to now."""
+    def _listen(self, trade: Trade, now: int) -> None:
+        """A trade without a number that proves anything has come: of which bars all trades were heard, as far as that
+        can be told.
+        """
+        reached = max(now + _CLOCKS_DIFFER_MS, trade.time + 1) if now else trade.time + 1
+        silence = max(trade.time - self._newest, abs(now - self._heard))
+        self._newest, self._heard = max(trade.time, self._newest), now
         forming = self._forming
-        return forming is not None and forming.open_time <= trade.time < forming.end
+        inside = forming is not None and forming.open_time <= trade.time and reached <= forming.end
+        if self._until < 0 or self._doubted or (0 < self._silence_ms < silence and not inside):
+            self._doubted, self._from = False, reached
+            for bar in self._bars():
+                bar.whole = False
+        elif now:
+            self._from = min(self._from, reached)  # what we took for the venue's time was wrong
+
+    def _bars(self) -> list[Forming]:
+        """Those that trades still change, in their order."""
+        return [*self._closed, *([self._forming] if self._forming is not None else ())]
 
     def _close(self, until: int, *, sure: bool) -> list[Told]:
         """What is still to come opens at `until` or later. `sure`: every trade before is known."""
@@ -157,9 +179,7 @@ class TradeBars:
     def _give(self) -> list[Told]:
         """Closed bars that are known to be whole now."""
         ready = [bar for bar in self._closed if bar.whole and not bar.given and bar.count and not any(bar.lacks)]
-        for bar in ready:
-            bar.given = True
-        return [bar.bar() for bar in ready]
+        return [_told(bar) for bar in ready]
 
     def _jump(self, to: int, last: int | None = None) -> None:
         """Numbers behind the last one up to `to` did not come."""
@@ -177,7 +197,7 @@ class TradeBars:
             return ()
         hole.discard(trade.id)
         bar.add(trade)
-        return [*([Revised(bar.bar())] if bar.given else ()), *self._give()]
+        return [*([Revised(_told(bar))] if bar.given else ()), *self._give()]
 
     def _late(self, trade: Trade) -> Sequence[Told]:
         """A trade whose bar is closed."""
@@ -189,14 +209,15 @@ class TradeBars:
         return self._changed(bar)
 
     def _changed(self, bar: Forming) -> Sequence[Told]:
-        """What follows from another content of a bar; one that was given and lost its only trade stays as it was."""
-        if not bar.given:
+        """What follows from another content of a bar."""
+        if bar.given is None:
             return tuple(self._give())
-        return (Revised(bar.bar()),) if bar.count else ()
+        if bar.count:
+            return (Revised(_told(bar)),)
+        return (Revised(msgspec.structs.replace(bar.given, volume=0.0, trades=0), gone=True),)
 
     def _bar_of(self, trade: Trade) -> Forming | None:
-        known = (*self._closed, self._forming)
-        return next((bar for bar in known if bar is not None and bar.open_time <= trade.time < bar.end), None)
+        return next((bar for bar in self._bars() if bar.open_time <= trade.time < bar.end), None)
 
     def _new(self, trade: Trade) -> bool:
         """Whether this trade did not come before, as far as that is remembered. One key may be several trades', which
@@ -210,6 +231,12 @@ class TradeBars:
             oldest = next(iter(self._known))
             self._forgotten = max(self._forgotten, self._known.pop(oldest))
         return True
+
+
+def _told(bar: Forming) -> Bar:
+    """What is told of it now."""
+    bar.given = told = bar.bar()
+    return told
 
 
 def bars_from_trades(trades: Iterable[Trade], timeframe: Timeframe, piece: Timeframe | None = None) -> list[Bar]:

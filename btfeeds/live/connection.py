@@ -130,7 +130,11 @@ class Connection:
         """Have the venue say something now: whether this link is alive is asked sooner than its silence would."""
         if self.state not in (State.SUBSCRIBING, State.STREAMING) or self._pinged_at is not None:
             return []
-        return [self._ping(now)]
+        ping = self._ping(now)
+        if not isinstance(ping, Send):
+            return [ping]
+        self._pace.ready.appendleft(ping.text)
+        return self.tick(now)
 
     # --- what happens ------------------------------------------------------------------------------------------------
 

@@ -116,7 +116,7 @@ class Hub:
     def prod(self, channel: str) -> None:
         """Have the venue say something on this channel's sockets."""
         if shard := self._shard(channel):
-            shard.prod()
+            shard.prod(channel)
 
     def data(self, event: Data) -> None:
         """On a worker's thread: hand an event to the taps of its channel."""
@@ -128,8 +128,9 @@ class Hub:
                 tap.bar(name, event, 0 if event.time else self.now())
         elif type(event) is TradeUpdate:
             believed = self._believes(event.channel, 0, max((trade.time for trade in event.trades), default=0))
+            now = self.now()
             for tap in self._taps.get(event.channel, ()):
-                tap.trades(name, event) if believed else tap.doubt()
+                tap.trades(name, event, now) if believed else tap.doubt()
         elif type(event) is BarRevised:
             for tap in self._taps.get(event.channel, ()):
                 tap.put(name, event.bar)  # of a bar that was lost it is the first word

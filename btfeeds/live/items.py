@@ -37,10 +37,19 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The venue changed a bar that was delivered: the payload of an UNKNOWN notice. It is not delivered again."""
+    """The venue changed a bar that was delivered: the payload of an UNKNOWN notice. It is not delivered again.
+
+    When the venue has taken back all trades of a bar, so that it has no such bar any more, `after` has the prices of
+    before, a volume of 0 and 0 trades (`gone`).
+    """
 
     before: Bar
     after: Bar
+
+    @property
+    def gone(self) -> bool:
+        """Whether the venue has no such bar any more."""
+        return self.after.volume == 0 and self.after.trades == 0 and self.before.volume > 0
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):

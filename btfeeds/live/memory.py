@@ -30,9 +30,11 @@ class Memory:
         return None
 
     def lacked(self, bar: Bar) -> bool:
-        """Whether this one was passed over among the bars that are remembered; from now on it is one of them."""
+        """Whether this one was passed over among the bars that are remembered; from now on it is one of them. One
+        without trades is never lacking.
+        """
         times = [known.open_time for known in self._bars]
-        lacked = bool(times) and times[0] < bar.open_time and bar.open_time not in times
+        lacked = bool(times) and times[0] < bar.open_time and bar.open_time not in times and bar.trades != 0
         if lacked:
             self._bars.append(bar)
         return lacked

@@ -39,9 +39,12 @@ class Doubted:
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """The venue corrects a closed bar."""
+    """The venue corrects a closed bar. `gone`: of its trades none is left, so that it has no such bar; the prices are
+    those of before, and the volume is 0.
+    """
 
     bar: Bar
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from collections import deque
 
 from btfeeds.market import Bar
 
-_LOOK_MS = 250  # so often one looks whether the venue was heard
+_LOOK_MS = 50  # so often one looks whether the venue was heard
+_PATIENT_MS = 250  # where others are talked of on the same socket it is, without being asked
+_AGAIN_MS = 1_000
 
 
 class Settling:
@@ -21,7 +23,7 @@ class Settling:
     def __init__(self, hold_ms: int) -> None:
         self._hold_ms = hold_ms
         self._held: deque[tuple[int, Bar]] = deque()  # until when, and which
-        self._doubted = self._look_at = 0
+        self._doubted = self._look_at = self._ask_at = 0
 
     def hold(self, bar: Bar, now: int) -> bool:
         """Keep a closed bar, when it must wait; False: it may go on at once."""
@@ -29,11 +31,15 @@ class Settling:
             self._held.append((now + self._hold_ms, bar))
         return self._hold_ms > 0
 
-    def revise(self, bar: Bar) -> bool:
-        """Put a later word about a bar in the place of the one that is held; False: none is."""
+    def revise(self, bar: Bar, *, gone: bool = False) -> bool:
+        """Put a later word about a bar in the place of the one that is held; False: none is. `gone`: there is no such
+        bar, says the venue, and it is let go: what comes in its place, history tells.
+        """
         for index, (until, held) in enumerate(self._held):
             if held.open_time == bar.open_time:
                 self._held[index] = (until, bar)
+                if gone:
+                    del self._held[index]
                 return True
         return False
 
@@ -45,12 +51,16 @@ class Settling:
         return ripe
 
     def doubts(self, now: int) -> bool:
-        """Whether the venue should be made to say something, for a bar whose moment is over; once for each of them."""
+        """Whether the venue should be made to say something now, for a bar whose moment is over."""
         if not self._held or now < self._held[0][0]:
             return False
-        self._look_at = now + _LOOK_MS
-        before, self._doubted = self._doubted, self._held[0][0]
-        return self._doubted != before
+        self._look_at, until = now + _LOOK_MS, self._held[0][0]
+        if until != self._doubted:
+            self._doubted, self._ask_at = until, until + _PATIENT_MS
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + _AGAIN_MS
+        return True
 
     def broken(self) -> None:
         """The stream broke: the last word about what is held may not come."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from btfeeds import bans, monitor
-from btfeeds.live.effects import Data, Loss, Lost, Refused
+from btfeeds.live.connection import Connection
+from btfeeds.live.effects import Data, Effect, Loss, Lost, Refused
 from btfeeds.live.tap import Ear
 from btfeeds.live.worker import Worker
 from btfeeds.venues.base import TradeUpdate, Venue
@@ -33,6 +35,7 @@ class Shard:
         self._covered: dict[str, set[int]] = {}
         self._proven: set[str] = set()  # channels that the venue has confirmed at some time
         self._workers: list[Worker] = []
+        self._leaving = ""  # why the newest one wants a successor, while it is one itself
 
     def room(self) -> int:
         return self._hub.venue.limits.streams_per_connection - len(self.channels)
@@ -48,6 +51,7 @@ class Shard:
             else:
                 for worker in self._workers:
                     worker.ask(lambda connection, now: connection.want([channel], now))
+                self._keep_all_but(self._workers[-1])
 
     def unwant(self, channel: str) -> None:
         with self._lock:
@@ -55,6 +59,7 @@ class Shard:
             self._covered.pop(channel, None)
             for worker in self._workers:
                 worker.ask(lambda connection, now: connection.unwant([channel], now))
+                worker.ask(self._taking_over(worker))  # what it was waiting for may have been this channel
 
     def prove(self, channel: str) -> None:
         """The venue has this channel, whether it was confirmed already or not."""
@@ -72,15 +77,15 @@ class Shard:
 
     def heard(self, channel: str) -> int:
         """Up to when all is handed on that came for this channel, and something came (monotonic clock, ms); 0: none."""
-        with self._lock:
-            by = self._covered.get(channel, ())
-            return max((worker.heard_at for worker in self._workers if worker.number in by), default=0)
+        by, workers = self._covered.get(channel, ()), list(self._workers)  # without the lock: Cerebro's thread is here
+        return max((worker.heard_at for worker in workers if worker.number in by), default=0)
 
-    def prod(self) -> None:
-        """Have the venue say something."""
+    def prod(self, channel: str) -> None:
+        """Have the venue say something where this channel is carried."""
         with self._lock:
             for worker in self._workers:
-                worker.ask(lambda connection, now: connection.prod(now))
+                if worker.number in self._covered.get(channel, ()):
+                    worker.ask(lambda connection, now: connection.prod(now))
 
     def replace(self, reason: str) -> None:
         """Bring a new socket into service, then end the old one."""
@@ -118,9 +123,10 @@ class Shard:
 
     def data(self, worker: Worker, event: Data) -> None:
         unnumbered = type(event) is TradeUpdate and event.trades and event.trades[0].id < 0
-        # trades without numbers are told apart by their socket only: the old one's count until it goes
-        if not unnumbered or worker in self._workers[:1]:
-            self._hub.data(event)
+        with self._lock:  # two sockets' threads come here, and a tap is made for one at a time
+            # trades without numbers are told apart by their socket only: the old one's count until it goes
+            if not unnumbered or worker in self._workers[:1]:
+                self._hub.data(event)
 
     def covered(self, worker: Worker, channels: tuple[str, ...]) -> None:
         with self._lock:
@@ -136,9 +142,30 @@ class Shard:
                     for tap in self._hub.taps(channel):
                         tap.up(now)
             monitor.publish(monitor.Connected(self._hub.venue.name, worker.number))
-            if len(self._workers) > 1 and worker is self._workers[-1] and worker.connection.complete:
-                for old in self._workers[:-1]:
-                    old.ask(lambda connection, now: connection.retire(now))
+            self._take_over(worker)
+
+    def _taking_over(self, worker: Worker) -> Callable[[Connection, int], list[Effect]]:
+        """As a command on its thread."""
+
+        def command(connection: Connection, now: int) -> list[Effect]:
+            with self._lock:
+                self._take_over(worker)
+            return []
+
+        return command
+
+    def _take_over(self, worker: Worker) -> None:
+        """When this is the newest socket of two, and it has all channels: the old one may go, soon."""
+        if len(self._workers) < 2 or worker is not self._workers[-1] or not worker.connection.complete:
+            return
+        for old in self._workers[:-1]:
+            old.ask(lambda connection, now: connection.retire(now))
+        self._seam()
+
+    def _seam(self) -> None:
+        for channel in self.channels:
+            for tap in self._hub.taps(channel):
+                tap.seam()
 
     def lost(self, worker: Worker, effect: Lost) -> None:
         loss = effect.loss
@@ -171,7 +198,7 @@ class Shard:
         """Of two sockets this one will not take over, or not yet: the old one stays."""
         for other in self._workers:
             if other is not worker:
-                other.ask(lambda connection, _: connection.stay())
+                other.ask(lambda connection, now: connection.stay() + connection.prod(now))
 
     def refused(self, worker: Worker, effect: Refused) -> None:
         with self._lock:
@@ -196,8 +223,11 @@ class Shard:
                     tap.refused(effect.error)
 
     def relieve(self, worker: Worker, reason: str) -> None:
-        if worker in self._workers:
-            self.replace(reason)
+        with self._lock:
+            if len(self._workers) > 1 and worker is self._workers[-1]:
+                self._leaving = reason  # when the other one is gone
+            elif worker in self._workers:
+                self.replace(reason)
 
     def ended(self, worker: Worker) -> None:
         with self._lock:
@@ -209,9 +239,10 @@ class Shard:
             self._uncover(worker, "the old socket has gone" if successors else "internal error")
             self._workers = successors
             if successors:
-                for channel in self.channels:
-                    for tap in self._hub.taps(channel):
-                        tap.seam()
+                self._seam()
+                reason, self._leaving = self._leaving, ""
+                if reason:
+                    self.replace(reason)
             elif self.channels:
                 self._spawn()
 

@@ -130,11 +130,11 @@ class Splice:
             self._horizon = max(self._horizon, self.timeframe.close(open_time))
             self._held.clear()
 
-    def revised(self, bar: Bar) -> None:
-        """The stream's own later word about a bar it closed; one that was never given is for history to say."""
+    def revised(self, bar: Bar, *, gone: bool = False) -> None:
+        """The stream's own later word about a bar it closed; one never given, or `gone` now, is for history to say."""
         if self.due is not None and bar.open_time < self.due:
             self._again(bar)
-        elif bar.open_time in self._held:
+        elif self._held.pop(bar.open_time, None) is not None and not gone:
             self._held[bar.open_time] = Delivery(bar, "live")
 
     def quiet(self, span: TimeRange, now: int) -> None:

@@ -60,7 +60,7 @@ class Stored:
             if item.source == "live":
                 writer.put(self._subscription, item.bar)
         elif isinstance(item.payload, Correction):
-            writer.put(self._subscription, item.payload.after)
+            writer.put(self._subscription, item.payload.after, gone=item.payload.gone)
 
     def close(self) -> None:
         """Let go of the warehouse; the last feed that does closes it. From any thread, any number of times."""
@@ -84,15 +84,15 @@ class Writer:
         self._owned = owned
         self._derived = Derived(warehouse)
         self._changed = threading.Condition()  # guards _waiting and _ended
-        self._waiting: deque[tuple[Subscription, Bar]] = deque(maxlen=_WAITING)
+        self._waiting: deque[tuple[Subscription, bool, Bar]] = deque(maxlen=_WAITING)
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="btfeeds-warehouse", daemon=True)
         self._thread.start()
 
-    def put(self, subscription: Subscription, bar: Bar) -> None:
-        """To be written. Never blocks."""
+    def put(self, subscription: Subscription, bar: Bar, *, gone: bool = False) -> None:
+        """To be written, or forgotten when the venue has no such bar any more. Never blocks."""
         with self._changed:
-            self._waiting.append((subscription, bar))
+            self._waiting.append((subscription, gone, bar))
             self._changed.notify()
 
     def end(self) -> None:
@@ -114,9 +114,9 @@ class Writer:
                 self._waiting.clear()
             written = 0
             try:
-                for subscription, some in groupby(batch, key=lambda one: one[0]):
-                    bars = [bar for _, bar in some]
-                    self._write(subscription, bars)
+                for (subscription, gone), some in groupby(batch, key=lambda one: one[:2]):
+                    bars = [bar for _, _, bar in some]
+                    self._forget(subscription, bars) if gone else self._write(subscription, bars)
                     written += len(bars)
             except WarehouseError as error:
                 self.outage.failed(error)
@@ -131,7 +131,13 @@ class Writer:
         if added.revised:
             self._derived.follow(subscription, [_around(subscription, bars)])
 
-    def _wait(self, back: Iterable[tuple[Subscription, Bar]]) -> bool:
+    def _forget(self, subscription: Subscription, bars: list[Bar]) -> None:
+        """It is to be asked for again: that there is none, history has to say."""
+        for bar in bars:
+            self.warehouse.forget(subscription, _around(subscription, [bar]))
+        self.outage.worked()
+
+    def _wait(self, back: Iterable[tuple[Subscription, bool, Bar]]) -> bool:
         """Hold what could not be written, and pause; False at the end."""
         with self._changed:
             # the oldest are let go when both do not fit

@@ -261,8 +261,8 @@ class Stream:
         elif isinstance(entry, Doubted):
             self._settling.broken()
         elif isinstance(entry, Revised):
-            if not self._settling.revise(entry.bar):
-                splice.revised(entry.bar)
+            if not self._settling.revise(entry.bar, gone=entry.gone):
+                splice.revised(entry.bar, gone=entry.gone)
         elif isinstance(entry, Quiet):
             if splice.omits_empty:  # elsewhere history has a row for it
                 splice.quiet(entry.span, self.now())

@@ -28,8 +28,8 @@ class Ear(Protocol):
     def put(self, venue: str, bar: Bar) -> None:
         """The venue's later word about a closed bar."""
 
-    def trades(self, venue: str, event: TradeUpdate) -> None:
-        """Trades."""
+    def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
+        """Trades, which come at `now` by what is known of the venue's clock (0: nothing)."""
 
     def trades_seen(self, venue: str, last_id: int, time: int) -> None:
         """Which trade was the venue's last."""
@@ -74,6 +74,7 @@ class Tap:
         )
         self._trades = made if from_trades else None
         self._uncounted = from_trades and not counted
+        self._behind_ms = venue.behind_ms
         self._quiet_omits = venue.quiet_omits
         self._rolling = RollOver(subscription.timeframe) if rule is ClosingRule.ROLL_OVER else None
         self.seen = -1  # the opening time of the newest bar that the stream has said anything about
@@ -102,18 +103,21 @@ class Tap:
             return
         self.put(venue, bar)
 
-    def trades(self, venue: str, event: TradeUpdate) -> None:
-        """Trades, where bars are built here."""
+    def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
+        """Trades, where bars are built here, which come at `now` (the venue's clock, as far as known)."""
         if self._trades is None:
             return
         if event.revoked is not None:
             self._correct(venue, event.revoked, event.trades[0] if event.trades else None)
             return
-        if event.trades:
-            self.seen = max(self.seen, self._timeframe.floor(event.trades[-1].time))
+        if not event.trades:
+            self.doubt()  # there was one, and nobody can tell when
+            return
+        self.seen = max(self.seen, self._timeframe.floor(event.trades[-1].time))
+        now = max(0, now - self._behind_ms)
         for trade in event.trades:
             late = self._trades.late
-            self._tell(venue, self._trades.add(trade))
+            self._tell(venue, self._trades.add(trade, now))
             if self._trades.late > late:
                 monitor.publish(monitor.FrameRejected(venue, "late", f"{self._name} {trade.time}"))
 
@@ -165,9 +169,8 @@ class Tap:
             self.wake()
 
     def seam(self) -> None:
-        """Another socket goes on: trades that are not numbered may be lacking in between."""
-        if self._trades is not None:
-            self._trades.doubt()
+        """Another socket goes on: trades that are not numbered, and last words, may be lacking in between."""
+        self.doubt()
 
     def distrust(self, now: int) -> None:
         """The subscription was proved mute, and is made anew; from any thread."""

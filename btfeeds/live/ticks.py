@@ -39,7 +39,7 @@ class TickTap:
         self.heard = self.since = -1  # when the newest trade was, and the channel confirmed (venue's clock); -1: never
         self._line, self._clock, self._wake = line, clock, wake
 
-    def trades(self, venue: str, event: TradeUpdate) -> None:
+    def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
         if event.revoked is not None:  # a bar that was handed out stays, so one that was not yet does, too
             monitor.publish(monitor.FrameRejected(venue, "revoked", f"{self._line.name} {event.revoked}"))
             return

@@ -65,7 +65,7 @@ class Worker:
         ca_file: str | None = None,
     ) -> None:
         self.number = number
-        self.heard_at = 0  # what had come until then was handed on, and something had (monotonic clock, ms)
+        self.heard_at = 0  # all that came until then is handed on, and something came behind it (monotonic clock, ms)
         self.connection = connection
         self.venue: Venue = connection.venue
         self._listener = listener
@@ -168,8 +168,12 @@ class Worker:
         if self._stopping:
             self._do(connection.stop())
             return
+        transport, dry = self._transport, clock.monotonic()
+        lay_there = transport is not None and transport.wait(0)
+        if transport is not None and lay_there:  # when it came, nobody knows; the answer to a ping may be in it
+            self._read(transport)
         self._do(connection.tick(clock.monotonic()))
-        if connection.state is State.CLOSED:
+        if lay_there or connection.state is State.CLOSED:
             return
         deadline = connection.deadline()
         seconds = None
@@ -182,7 +186,8 @@ class Worker:
                 selector.select(seconds)
             self._drain_wake()
         elif transport.wait(seconds):
-            self._read(transport)
+            if self._read(transport):
+                self.heard_at = dry
         else:
             self._drain_wake()
 
@@ -198,9 +203,9 @@ class Worker:
         except BlockingIOError:
             pass
 
-    def _read(self, transport: Transport) -> None:
-        connection, parse, clock = self.connection, self.venue.parse_frame, self._clock
-        began, heard = clock.monotonic(), False
+    def _read(self, transport: Transport) -> bool:
+        """Hand on what has come; whether anything had."""
+        connection, parse, clock, heard = self.connection, self.venue.parse_frame, self._clock, False
         for frame in transport.receive():
             now, heard = clock.monotonic(), True
             if frame is None:
@@ -217,10 +222,9 @@ class Worker:
             if effects:
                 self._do(effects)
                 if self._transport is not transport:
-                    return  # the machine hung up in the midst of the batch
-        if heard:
-            self.heard_at = began
+                    return False  # the machine hung up in the midst of the batch
         transport.check()
+        return heard
 
     def _do(self, effects: list[Effect]) -> None:
         listener = self._listener

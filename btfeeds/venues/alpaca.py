@@ -42,7 +42,7 @@ _CRYPTO: Mapping[str, object] = {
     **{"stream_path": "/v1beta3/crypto/us", "bars": "/v1beta3/crypto/us/bars", "feed": "", "sessions": None},
     "timeframes": reading.timeframes(_INTRADAY),  # its days open at midnight in Chicago: ours are made of hours
     **{"assets": ("crypto",), "adjusted": "", "symbols": r"[A-Z0-9]+/[A-Z0-9]+", "spelling": "{base}/{quote}"},
-    **{"conditions": False, "corrects_trades": False},
+    **{"conditions": False, "corrects_trades": False, "late_ms": 0, "lag_ms": 10_000, "grace_ms": 15_000},
 }
 
 
@@ -76,7 +76,6 @@ class Alpaca(Shares):
     bars_channel = "bars:{symbol}"
     trades_channel = "trades:{symbol}"
     corrects_trades = True
-    grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
 
     # --- Historical bars ----------------------------------------------------------------------------------------------
@@ -121,8 +120,11 @@ class Alpaca(Shares):
             gone: _Cancelled = reading.read(_Cancelled, raw)
             return reading.corrected(f"trades:{gone.S}", None, gone.trade())
         if message.T == "c":
-            once, now = (reading.read(kind, raw) for kind in (_Once, _Now))
-            return reading.corrected(f"trades:{now.S}", now.trade(), once.trade())
+            once, now = (reading.read(kind, raw).trade() for kind in (_Once, _Now))
+            channel = f"trades:{message.S}"
+            if once is None and now is not None:  # a report was a trade after all, and nobody says when
+                return base.TradeUpdate(channel, ())
+            return reading.corrected(channel, now, once)
         if message.T in ("b", "u"):
             row: _Bar = reading.read(_Bar, raw)
             update = self.bar_update(f"bars:{row.S}", "bars", row.made(), True)
@@ -135,7 +137,7 @@ class Alpaca(Shares):
         if message.T != "error" or message.code == 403:  # 403: authenticated already
             return base.Alive()
         words, kind = f"{message.code} {message.msg[:200]}", _TURNED_AWAY.get(message.code, "")
-        return reading.turned_away(self, words, kind) if kind else base.Rejected(words)
+        return reading.turned_away(self, words, kind) if kind else base.Rejected(words, fatal=message.code == 405)
 
 
 # --- what answers hold ------------------------------------------------------------------------------------------------
@@ -175,14 +177,14 @@ class _Share(_Coin):
 
     x: str
     z: str
-    c: list[str]
+    c: list[str] | None
 
     def trade(self) -> Trade | None:
-        return self.sold(reading.instant(self.t), f"{self.x}{self.i}", conditions.by_letters(self.c, self.z))
+        return self.sold(reading.instant(self.t), f"{self.x}{self.i}", conditions.by_letters(self.c or (), self.z))
 
 
 class _Cancelled(_Share):
-    c: list[str] = []
+    c: list[str] | None = None
 
 
 class _Once(_Share):
@@ -191,7 +193,7 @@ class _Once(_Share):
     i: int = msgspec.field(name="oi")
     p: float = msgspec.field(name="op")
     s: float = msgspec.field(name="os")
-    c: list[str] = msgspec.field(name="oc")
+    c: list[str] | None = msgspec.field(name="oc")
 
 
 class _Now(_Share):
@@ -200,11 +202,12 @@ class _Now(_Share):
     i: int = msgspec.field(name="ci")
     p: float = msgspec.field(name="cp")
     s: float = msgspec.field(name="cs")
-    c: list[str] = msgspec.field(name="cc")
+    c: list[str] | None = msgspec.field(name="cc")
 
 
 class _Message(msgspec.Struct):
     T: str
+    S: str = ""
     msg: str = ""
     code: int = 0
     bars: list[str] = []

@@ -123,6 +123,9 @@ class Provider(Offer):
     bars_reach: ClassVar[int] = 0
     whole_window: ClassVar[bool] = False  # history answers with all it has, whatever span is asked for
     lag_ms: ClassVar[int] = 10_000  # history may show the market as it was so long ago
+    # So long after a bar's close trades of it come as a matter of course, or are taken back. Until then history, too,
+    # has only a first version of the bar, or none yet.
+    late_ms: ClassVar[int] = 0
     trades_window_ms: ClassVar[int] = 3_600_000  # the longest span of trades that is asked for at once
     symbols: str = r"[A-Z0-9]+/[A-Z0-9]+"  # which unified symbols it can have
     spelling: str = "{base}{quote}"  # how it spells them; of a plain ticker the base is all there is
@@ -295,7 +298,7 @@ class Venue(Provider):
     counts_trades: ClassVar[bool] = True  # the trades of a symbol are numbered without holes
     conditions: ClassVar[bool] = False  # trades have conditions, which say what of a bar they move
     corrects_trades: ClassVar[bool] = False  # it takes trades back, or puts others in their place
-    late_ms: ClassVar[int] = 0  # so long after a bar's close trades of it come as a matter of course, or are taken back
+    behind_ms: ClassVar[int] = 0  # so much later than the market its stream is by design
     quiet_omits: ClassVar[bool] = True  # that nobody traded proves that history has no row; False: who knows
     overlaps: ClassVar[bool] = True  # a second connection may be opened before the first is closed
 

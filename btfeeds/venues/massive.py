@@ -2,7 +2,8 @@
 
 Only finished bars are streamed, of a second or a minute. A key is needed; it may hold one connection. Other timeframes
 are made of trades, as far as their conditions let them count (conditions.py); that a trade was corrected or taken back
-is not streamed. Days open at midnight in New York, off any grid in UTC, and are left out.
+is not streamed. Fractions of shares are told beside the whole ones. Days open at midnight in New York, off any grid in
+UTC, and are left out.
 
 https://massive.com/docs/websocket/stocks/aggregates-per-minute
 https://massive.com/docs/websocket/stocks/trades
@@ -23,7 +24,7 @@ from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits
 from btfeeds.venues.conditions import Shares
 from btfeeds.venues.reading import Count
 
-_DELAYED = {"grace_ms": 16 * 60_000, "lag_ms": 16 * 60_000}
+_DELAYED = {"behind_ms": 15 * 60_000, **dict.fromkeys(("grace_ms", "lag_ms", "late_ms"), 16 * 60_000)}
 
 
 class Massive(Shares):
@@ -52,7 +53,6 @@ class Massive(Shares):
     streams = reading.timeframes("1s=A 1m=AM")
     bars_channel = "{timeframe}.{symbol}"
     trades_channel = "T.{symbol}"
-    grace_ms = 15_000  # behind the lag of history: a minute without trades costs one question
     greets = True
 
     # --- Custom bars --------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class Massive(Shares):
             return self.bar_update(channel, kind, row.bar(row.s), True)
         if kind == "T":
             done: _Trade = reading.converted(_Trade, message)
-            trade = done.sold(done.t, f"{done.x}:{done.i}", conditions.by_numbers(done.c))
+            trade = done.sold(done.t, f"{done.x}:{done.i}", conditions.by_numbers(done.c or (), done.t))
             return reading.corrected(f"T.{done.sym}", trade)
         return base.Alive()
 
@@ -111,7 +111,7 @@ class Massive(Shares):
             return base.Accepted(None, (found[1],))
         if status in _TURNED_AWAY:
             return reading.turned_away(self, f"{status} {words}", _TURNED_AWAY[status])
-        return base.Rejected(words) if status == "error" else base.Alive()
+        return base.Rejected(words, fatal="not authorized" in words) if status == "error" else base.Alive()
 
 
 # --- what answers hold: only the fields we use ------------------------------------------------------------------------
@@ -124,18 +124,18 @@ class _Row(rows.Letters):
     n: Count = -1
 
 
-class _Bar(rows.Letters):
+class _Bar(rows.CutLetters, kw_only=True):
     sym: str
     s: Count
     e: Count
 
 
-class _Trade(rows.Sold):  # of whole shares `?`: the bars' volumes are, too
+class _Trade(rows.CutSold, kw_only=True):
     sym: str
     x: int
     i: str
     t: Count
-    c: list[int] = []
+    c: list[int] | None = None
 
 
 class _Answer(msgspec.Struct):

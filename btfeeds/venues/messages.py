@@ -73,7 +73,8 @@ class BarRevised(msgspec.Struct, frozen=True, gc=False):
 
 class TradeUpdate(msgspec.Struct, frozen=True, gc=False):
     """One or more trades in the venue's order. `revoked`: a trade of before that never was, and the one in `trades`, if
-    any, stands in its place; key, price and quantity say which it was.
+    any, stands in its place; key, price and quantity say which it was. Neither: there was a trade of which cannot be
+    told when.
     """
 
     channel: str

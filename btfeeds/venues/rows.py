@@ -51,6 +51,15 @@ class Letters(msgspec.Struct, gc=False):
         return Bar(time, self.o, self.h, self.l, self.c, self.v, trades)
 
 
+class CutLetters(Letters):
+    """As Letters, where `v` is cut to whole shares, and `dv` tells all of it."""
+
+    dv: str | float | None = None
+
+    def bar(self, time: int, trades: int = -1) -> Bar:
+        return Bar(time, self.o, self.h, self.l, self.c, exact(self.dv, self.v), trades)
+
+
 class Row(msgspec.Struct, Priced, array_like=True, gc=False):
     """[time, open, high, low, close, volume, …]."""
 
@@ -107,3 +116,17 @@ class Sold(msgspec.Struct, gc=False):
     def sold(self, time: int, key: str, moves: int | None = PRICES) -> Trade | None:
         """The trade that the venue calls `key`; None where a price is reported, and nothing was sold."""
         return None if moves is None or not self.s else Trade(time, self.p, self.s, key=key, moves=moves)
+
+
+class CutSold(Sold):
+    """As Sold, where `s` is cut to whole shares, and `ds` tells all of it."""
+
+    ds: str | float | None = None
+
+    def sold(self, time: int, key: str, moves: int | None = PRICES) -> Trade | None:
+        return Sold(self.p, exact(self.ds, self.s)).sold(time, key, moves)
+
+
+def exact(number: str | float | None, otherwise: float) -> float:
+    """What is told to all its digits, as a text mostly; `otherwise` where it is not. Raises BadFrame."""
+    return otherwise if number is None else float(reading.converted(float, number, strict=False))

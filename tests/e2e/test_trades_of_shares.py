@@ -74,8 +74,8 @@ SAID: list[tuple[float, list[dict[str, Any]]]] = [  # when, and what
 class Server:
     """Says it, each when its time has come."""
 
-    def __init__(self, clock: ScaledClock) -> None:
-        self._clock, self._gone = clock, threading.Event()
+    def __init__(self, clock: ScaledClock, said: Sequence[tuple[float, list[dict[str, Any]]]] = ()) -> None:
+        self._clock, self._gone, self._said = clock, threading.Event(), said or SAID
 
     def rest(self, connection: ServerConnection, request: Any) -> Any:
         if "Upgrade" in request.headers:
@@ -92,7 +92,7 @@ class Server:
             connection.send('[{"T":"success","msg":"authenticated"}]')
             assert json.loads(connection.recv(timeout=10)) == {"action": "subscribe", "trades": [AAPL]}
             connection.send('[{"T":"subscription","trades":["AAPL"],"bars":[],"corrections":["AAPL"]}]')
-            for second, messages in SAID:
+            for second, messages in self._said:
                 if self._gone.wait(max(0.0, (START + second * 1000 - self._clock.now()) / 1000 / SPEED)):
                     return
                 connection.send(json.dumps(messages))
@@ -123,6 +123,28 @@ def test_bars_that_the_venue_has_not_are_made_of_the_trades_that_count() -> None
     assert set(met.sources) == {"live"}
     changed = Bar(START + 45_000, 97.0, 102.0, 97.0, 102.0, 48.0, 6)
     assert met.corrections == [Correction(first, changed)]
+
+
+def test_a_late_trade_first_does_not_make_the_bar_under_way_whole_and_one_taken_back_leaves_no_bar() -> None:
+    only = sold(136, "V4", 104, 1)
+    said: list[tuple[float, list[dict[str, Any]]]] = [
+        (53, [sold(44, "D1", 100, 1)]),  # the first that is heard: from before 45, told at 53
+        (54, [sold(54, "V2", 101, 1)]),
+        (91, [sold(91, "V3", 102, 1)]),  # closes 45, of which nobody knows what was before 53
+        (136, [only]),  # closes 90
+        (181, [sold(181, "V5", 105, 1)]),  # closes 135
+        (200, [{**only, "T": "x", "a": "C"}]),
+        (226, [sold(226, "V6", 106, 1)]),  # closes 180
+        (271, [sold(271, "V7", 107, 1)]),
+    ]
+    clock = ScaledClock(START, SPEED)
+    with Server(clock, said).serving() as hosts:
+        met = heard(Alpaca("alpaca", **hosts), clock, AAPL, "45s", until=START + 225_000)
+    given = ((90, 102.0), (135, 104.0), (180, 105.0))
+    bars = [Bar(START + second * 1000, *[price] * 4, 1.0, 1) for second, price in given]
+    assert met.bars == bars
+    gone = Bar(START + 135_000, *[104.0] * 4, 0.0, 0)
+    assert met.corrections == [Correction(bars[1], gone)] and met.corrections[0].gone
 
 
 def test_every_trade_is_a_tick_as_it_came_and_a_report_is_none() -> None:

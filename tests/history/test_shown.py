@@ -23,6 +23,14 @@ def test_that_the_next_bar_has_begun_proves_that_a_bar_is_final() -> None:
     assert bars_until(MINUTE, NOON + M + 5 * S, [NOON, NOON + M], LAG) == NOON + M
 
 
+def test_where_trades_are_late_nothing_later_proves_that_a_younger_bar_is_final_or_that_there_is_none() -> None:
+    late = 30 * S
+    for opened in ([NOON, NOON + M], [NOON - M, NOON + M]):
+        assert bars_until(MINUTE, NOON + M + late - 1, opened, late, late) == NOON
+        assert bars_until(MINUTE, NOON + M + late, opened, late, late) == NOON + M
+    assert bars_until(MINUTE, NOON + M + late, [NOON - M], late, late) == NOON + M
+
+
 def test_in_the_first_second_behind_its_end_no_bar_is_final() -> None:
     assert bars_until(MINUTE, NOON + M + S - 1, [NOON, NOON + M], LAG) == NOON
 

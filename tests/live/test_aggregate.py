@@ -326,8 +326,25 @@ def test_a_correction_behind_its_bar_changes_it_and_is_told() -> None:
         Revised(Bar(60_000, 10.0, 11.0, 10.0, 11.0, 3.0, 2)),
     )
     assert bars.correct(sold(126, 11, 2, key="V2"), None) == (Revised(Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)),)
-    assert bars.correct(sold(127, 10, 1, key="V61"), None) == (), "nothing is left to be told"
     assert bars.late == 0
+
+
+def test_a_bar_that_lost_its_only_trade_is_told_to_be_none_and_comes_back_with_a_late_one() -> None:
+    bars = shares()
+    told(bars, sold(1, 9), sold(61, 10), sold(62, 12, key="V1"))
+    assert bars.correct(sold(63, 12, key="V1"), None) == ()
+    assert bars.add(sold(121, 9)) == [Bar(60_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
+    assert bars.correct(sold(125, 10, key="V61"), None) == (
+        Revised(Bar(60_000, 10.0, 10.0, 10.0, 10.0, 0.0, 0), gone=True),
+    )
+    assert bars.add(sold(90, 11)) == (Revised(Bar(60_000, 11.0, 11.0, 11.0, 11.0, 1.0, 1)),)
+
+
+def test_a_bar_that_lost_its_only_trade_before_it_was_given_is_none() -> None:
+    bars = shares()
+    told(bars, sold(1, 9), sold(61, 10))
+    assert bars.correct(sold(63, 10, key="V61"), None) == ()
+    assert bars.add(sold(121, 9)) == []
 
 
 def test_a_bar_whose_beginning_was_not_heard_is_left_to_history_whatever_is_corrected() -> None:
@@ -344,3 +361,76 @@ def test_a_correction_of_a_trade_that_nobody_heard_or_remembers_is_late() -> Non
     assert bars.correct(sold(301, 10, key="V999"), None) == ()
     assert bars.correct(sold(301, 10, key="V60"), None) == ()
     assert bars.late == 2
+
+
+def test_a_correction_that_may_be_of_a_trade_not_remembered_any_more_leaves_the_bar_to_history() -> None:
+    def made(minutes: range, revoked: Trade) -> list[Bar | Revised | Quiet]:
+        bars = shares(SEVEN)
+        told(bars, sold(1, 9), *(sold(minute * 60 + 1, 10) for minute in minutes))
+        assert bars.correct(revoked, None) == ()
+        return told(bars, sold(14 * 60, 9))
+
+    right = Bar(420_000, 10.0, 10.0, 10.0, 10.0, 6.0, 6)
+    assert made(range(7, 14), sold(800, 10, key="V781")) == [right], "of the last minute all is known"
+    assert made(range(7, 14), sold(800, 10, key="V421")) == [], "of the first one nothing is, any more"
+    assert made(range(13, 14), sold(800, 10, key="V421")) == [Bar(420_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
+
+
+# --- when a trade was heard, where nothing is proved by numbers ---
+
+SEVEN = Timeframe.parse("7m")
+
+
+def heard(bars: TradeBars, *trades: tuple[float, float]) -> list[int]:
+    """The bars that are given, in seconds, of trades made and come at these seconds."""
+    entries = [entry for made, came in trades for entry in bars.add(sold(made, 10), round(came * 1000))]
+    return [entry.open_time // 1000 for entry in entries if isinstance(entry, Bar)]
+
+
+@pytest.mark.parametrize("timeframe", ["45s", "1m", "7m"])
+def test_a_late_trade_does_not_prove_that_the_stream_was_heard_before_a_bars_beginning(timeframe: str) -> None:
+    frame = Timeframe.parse(timeframe)
+    begin, length = 20 * frame.ms / 1000, frame.ms / 1000
+    bars = TradeBars(frame, counted=False)  # it is confirmed three seconds after a bar's beginning
+    late = [(begin - 1, begin + 3.1), (begin + 3.2, begin + 3.2), (begin + length + 3, begin + length + 3)]
+    assert heard(bars, *late) == []
+    assert heard(bars, (begin + 2 * length, begin + 2 * length)) == [begin + length]
+
+
+def test_clocks_differ_so_a_bar_that_begins_just_behind_the_first_trade_is_not_known_to_be_heard() -> None:
+    for came, given in ((57.9, [60]), (58.0, [60]), (58.1, [])):
+        assert heard(TradeBars(MINUTE, counted=False), (57, came), (61, 61), (121, 121)) == given
+
+
+def test_a_doubt_is_not_over_with_a_late_trade() -> None:
+    bars = TradeBars(MINUTE, counted=False)
+    assert heard(bars, (1, 1), (61, 61), (118, 118)) == []
+    bars.doubt()  # at 123
+    assert heard(bars, (119, 123), (123.2, 123.2), (181, 181)) == [], "a trade of 122 may be lost"
+    assert heard(bars, (241, 241)) == [180]
+
+
+def test_a_late_trade_does_not_hide_a_silence() -> None:
+    bars = TradeBars(MINUTE, counted=False, silence_ms=5_000)
+    assert heard(bars, (1, 1), (61, 61), (116, 116), (119.5, 124), (124.1, 124.1), (178, 178), (181, 181)) == []
+    assert heard(bars, (238, 238), (241, 241)) == [180]
+
+
+def test_a_silence_inside_a_bar_still_tells_nothing_but_one_that_may_reach_its_end_does() -> None:
+    def given(last: float) -> list[int]:
+        bars = TradeBars(MINUTE, counted=False, silence_ms=5_000)
+        return heard(bars, (58, 58), (61, 61), (last, last), (121, 121))
+
+    assert given(118) == [60] and given(118.5) == []
+
+
+def test_a_clock_that_was_wrong_does_not_keep_bars_back_for_long() -> None:
+    bars = TradeBars(MINUTE, counted=False)
+    assert heard(bars, (1, 3_600), (2, 2.5), (61, 61), (121, 121)) == [60]
+
+
+def test_where_numbers_prove_it_nobody_asks_when_a_trade_came() -> None:
+    bars = TradeBars(MINUTE)
+    came = [(59_000, 1), (61_000, 2), (121_000, 3)]
+    entries = [entry for time, number in came for entry in bars.add(Trade(time, 9.0, 1.0, number), time + 9_000)]
+    assert entries == [Bar(60_000, 9.0, 9.0, 9.0, 9.0, 1.0, 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -191,6 +192,17 @@ def test_a_venue_that_is_to_say_something_is_pinged_once_and_lost_when_it_does_n
     assert connection.deadline() == 12_000 and connection.tick(11_999) == []
     assert kinds(connection.tick(12_000)) == [HangUp, Lost], "although 15 s of silence would not be over yet"
     assert connection.prod(12_001) == [], "there is nobody to ask"
+
+
+def test_a_ping_in_words_keeps_to_the_pace_of_messages() -> None:
+    kucoin = KuCoin()
+    connection = Connection(kucoin, Budget(30, 300_000, threading.Lock()), jitter=lambda: 0.0)
+    connection.want(["/market/candles:BTC-USDT_1min"], 0)
+    connection.start(0)
+    connection.opened(0)
+    connection.received(kucoin.parse_frame('{"id":"1","type":"welcome"}'), 0)
+    assert connection.prod(10) == [], "a message has just gone"
+    assert connection.tick(1_000)[0] == Send(KuCoin.heartbeat.ping)
 
 
 def test_a_venue_that_was_made_to_say_something_may_be_silent_again() -> None:
@@ -449,6 +461,34 @@ def test_a_refusal_that_names_nothing_is_told_when_the_channel_is_given_up() -> 
         connection.heard(now)
         effects += connection.tick(now)
     assert ["405 symbol limit exceeded" in e.error.what for e in effects if isinstance(e, Refused)] == [True]
+
+
+def test_alpacas_limit_of_symbols_costs_only_the_symbol_that_is_one_too_many() -> None:
+    """It refuses the whole message then, says not about which symbol, and what was subscribed before stays so."""
+    alpaca = Alpaca(key="k", secret="s")
+    connection = Connection(alpaca, Budget(30, 300_000, threading.Lock()), jitter=lambda: 0.0)
+    connection.want(["bars:NVDA", "trades:A", "trades:B", "trades:C"], 0, proven=["bars:NVDA", "trades:A", "trades:C"])
+    connection.start(0)
+    connection.opened(0)
+    has: dict[str, list[str]] = {"bars": [], "trades": []}
+    effects = list(connection.received(alpaca.parse_frame('[{"T":"success","msg":"authenticated"}]'), 0))
+    covered, refused, asked = [], [], 0
+    for now in range(0, 5_000, 100):
+        for effect in [effect for effect in effects if isinstance(effect, Send)]:
+            said, asked = json.loads(effect.text), asked + 1
+            wanted = {kind: has[kind] + said.get(kind, []) for kind in has}
+            if len(wanted["trades"]) > 2:
+                frame = '[{"T":"error","code":405,"msg":"symbol limit exceeded"}]'
+            else:
+                has = wanted
+                frame = json.dumps([{"T": "subscription", **has}])
+            effects += connection.received(alpaca.parse_frame(frame), now)
+        covered += [name for effect in effects if isinstance(effect, Covered) for name in effect.channels]
+        refused += [(effect.channels, effect.error.what) for effect in effects if isinstance(effect, Refused)]
+        effects = list(connection.tick(now + 100))
+    assert covered == ["bars:NVDA", "trades:A", "trades:B"] and asked == 5
+    assert refused == [(("trades:C",), "Alpaca IEX refuses trades:C: 405 symbol limit exceeded")]
+    assert connection.complete and connection.state is State.STREAMING
 
 
 def test_krakens_already_subscribed_says_nothing_about_the_other_symbols_of_the_message() -> None:

@@ -8,7 +8,7 @@ import random
 import msgspec
 import pytest
 
-from btfeeds.live.forming import Forming, begun
+from btfeeds.live.forming import Forming, _Piece, begun
 from btfeeds.market import HIGH_LOW, PRICES, Bar, Timeframe, Trade
 
 MINUTE, SEVEN = Timeframe.parse("1m"), Timeframe.parse("7m")
@@ -20,7 +20,7 @@ def trade(second: float, price: float, size: float = 1.0, moves: int = PRICES, k
 
 
 def made(*trades: Trade, timeframe: Timeframe = MINUTE, piece: Timeframe = MINUTE, remembers: bool = False) -> Forming:
-    forming = begun(timeframe, 0, piece, remembers=remembers)
+    forming = begun(timeframe, 0, piece, remember_ms=60_000 if remembers else 0)
     for one in trades:
         forming.add(one)
     return forming
@@ -97,6 +97,29 @@ def test_where_nothing_is_taken_back_nothing_is_remembered(forming: Forming) -> 
     assert forming.bar().volume == 1.0 and math.isfinite(forming.bar().low)
 
 
+def test_trades_are_remembered_for_so_long_behind_the_venues_bar_and_no_longer() -> None:
+    forming = begun(SEVEN, 0, MINUTE, remember_ms=30_000)
+    for second in (1, 61, 89, 121):
+        forming.add(trade(second, 10, key=f"V{second}"))
+    assert forming.forgot, "minute 0 ended 61 seconds ago"
+    assert not forming.correct(trade(125, 10, key="V1"), None)
+    assert forming.correct(trade(125, 10, key="V61"), None), "minute 1 a second ago"
+    assert forming.bar() == Bar(0, 10.0, 10.0, 10.0, 10.0, 3.0, 3)
+    forming.add(trade(59, 12))
+    assert forming.bar() == Bar(0, 10.0, 12.0, 10.0, 10.0, 4.0, 4), "and a late one is added all the same"
+
+
+def test_of_a_bar_that_is_corrected_only_the_venues_own_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    forming = begun(SEVEN, 0, MINUTE, remember_ms=SEVEN.ms)
+    for second in range(200):
+        forming.add(trade(second, 10, key=f"V{second}"))
+    counted: list[Trade] = []
+    add = _Piece.add
+    monkeypatch.setattr(_Piece, "add", lambda self, one: (counted.append(one), add(self, one))[1])
+    assert forming.correct(trade(300, 10, key="V190"), None)
+    assert len(counted) == 19 and forming.bar().trades == 199
+
+
 def naive(trades: list[Trade], piece_ms: int) -> Bar | None:
     """The bar as Alpaca's page says that it is made, minute by minute."""
     whole: list[tuple[Trade, bool]] = []
@@ -115,7 +138,7 @@ def naive(trades: list[Trade], piece_ms: int) -> Bar | None:
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_comes_late_or_is_taken_back_the_bar_is_that_of_the_trades_that_are_left(seed: int) -> None:
     dice = random.Random(seed)
-    forming, left = begun(SEVEN, 0, MINUTE, remembers=True), list[Trade]()
+    forming, left = begun(SEVEN, 0, MINUTE, remember_ms=SEVEN.ms), list[Trade]()
     for number in range(dice.randrange(1, 60)):
         if left and dice.random() < 0.2:
             gone = left.pop(dice.randrange(len(left)))
@@ -123,7 +146,7 @@ def test_whatever_comes_late_or_is_taken_back_the_bar_is_that_of_the_trades_that
         else:  # no two at one time: which of them closes is the order in which they came
             time = dice.randrange(7) * M + dice.randrange(600) * 100 + number
             moves = dice.choice((PRICES, 0, 0, HIGH_LOW))
-            price, size = dice.randrange(90, 110), dice.randrange(1, 9) / 4
+            price, size = dice.randrange(90, 110), (1 + number) / 4  # no two are the same in all that is said
             left.append(Trade(time, price, size, key=f"V{number % 5}", moves=moves))
             forming.add(left[-1])
         wanted = naive(left, M)

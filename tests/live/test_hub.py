@@ -186,3 +186,26 @@ def test_a_minute_that_comes_as_a_correction_only_is_a_minute() -> None:
         made.data(BarRevised(attached.channel, late))
         assert late in list(iter(attached.ring.get, None))
         made.detach(attached)
+
+
+class Listening(Tap):
+    """A tap that notes when it is told of trades."""
+
+    def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
+        times.append(now)
+
+
+times: list[int] = []
+
+
+def test_taps_are_told_when_trades_came_by_the_venues_clock() -> None:
+    clock, subscription = ManualClock(10 * M), Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("7m"))
+    made = Hub(Toy(), clock, Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    attached = Listening(made.venue, subscription, Ring(100, threading.Lock()), lambda: None)
+    made._taps[attached.channel] = (attached,)
+    try:
+        for made_at in (10 * M - 9_000, 10 * M + 2_000):  # a late trade; one that tells that our clock is behind
+            made.data(TradeUpdate(attached.channel, (Trade(made_at, 10.0, 1.0),)))
+    finally:
+        made.stop()
+    assert times == [10 * M, 10 * M + 2_000]

@@ -31,6 +31,7 @@ def test_a_bar_that_was_passed_over_is_lacked_once_and_then_compared() -> None:
     assert memory.lacked(bar(3)) and not memory.lacked(bar(3))
     assert memory.correct(bar(3, close=1.25)) == bar(3)
     assert not memory.lacked(bar(1)) and not memory.lacked(bar(4)) and memory.last == bar(4)
+    assert not Memory(bar(1)).lacked(Bar(2 * 60_000, 1.0, 1.0, 1.0, 1.0, 0.0, 0)), "nobody traded"
 
 
 def test_a_bar_that_is_long_gone_cannot_be_compared() -> None:

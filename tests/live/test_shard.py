@@ -19,6 +19,7 @@ from btfeeds.live.ring import Down, Refusal, Ring, Up
 from btfeeds.live.shard import Shard
 from btfeeds.live.tap import Tap
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe
+from btfeeds.venues.base import BarUpdate
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 from tests.live.toyhub import QUICK, M, NoHistory, entries, hub, tap
@@ -56,8 +57,9 @@ class Two:
 
     def _worker(self, number: int) -> Any:
         def ask(command: Any) -> None:
-            connection = SimpleNamespace(retire=lambda _: "retire", stay=lambda: "stay")
-            self.asked.append((number, command(connection, 0)))
+            names = ("want", "unwant", "retire", "stay", "prod")
+            connection = SimpleNamespace(**{name: lambda *_, name=name, **__: [name] for name in names})
+            self.asked += [(number, what) for what in command(connection, 0)]
 
         return SimpleNamespace(number=number, ask=ask, connection=SimpleNamespace(complete=True))
 
@@ -77,10 +79,60 @@ def test_what_an_old_socket_says_behind_its_end_is_not_taken_for_cover() -> None
 def test_a_successor_that_is_lost_at_once_leaves_the_old_socket_in_service() -> None:
     two = Two()
     two.shard.lost(two.new, Lost(Loss("reset"), 0))
-    assert two.asked == [(1, "retire"), (1, "stay")] and two.told() == [Up]
+    assert two.asked == [(1, "retire"), (1, "stay"), (1, "prod")] and two.told() == [Up]
     two.shard.covered(two.new, (two.tap.channel,))
     two.shard.ended(two.old)
-    assert two.asked[2:] == [(1, "retire")] and two.told() == [Up]
+    assert two.asked[3:] == [(1, "retire")] and two.told() == [Up]
+
+
+def test_a_successor_that_is_told_to_leave_while_the_old_socket_lingers_gets_one_itself() -> None:
+    two = Two()
+    wanted: list[str] = []
+    two.shard.replace = wanted.append  # type: ignore[method-assign]
+    two.shard.relieve(two.new, "bye")
+    assert wanted == []
+    two.shard.ended(two.old)
+    assert wanted == ["bye"]
+
+
+def test_a_relief_that_waited_for_a_channel_which_is_not_wanted_any_more_is_over() -> None:
+    two = Two()
+    two.asked.clear()
+    two.shard.channels.add("y")
+    two.shard.unwant("y")
+    assert two.asked == [(1, "unwant"), (2, "unwant"), (1, "retire")]
+
+
+def test_a_channel_that_comes_during_a_relief_keeps_the_old_socket_until_the_new_one_has_it_too() -> None:
+    two = Two()
+    two.shard.want("y")
+    assert two.asked[1:] == [(1, "want"), (2, "want"), (1, "stay"), (1, "prod")]
+    two.shard.covered(two.new, ("y",))
+    assert two.asked[-1] == (1, "retire")
+
+
+def test_one_tap_hears_one_socket_at_a_time() -> None:
+    two = Two()
+    inside, most = 0, 0
+
+    def data(event: Any) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        threading.Event().wait(0.001)
+        inside -= 1
+
+    two.shard._hub.data = data  # type: ignore[method-assign]
+    event = BarUpdate(two.tap.channel, Bar(0, 1.0, 2.0, 0.5, 1.5, 1.0), True)
+    threads = [
+        threading.Thread(target=lambda worker=worker: [two.shard.data(worker, event) for _ in range(20)])
+        for worker in (two.old, two.new)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
 
 
 def test_a_break_is_told_when_the_old_socket_goes_all_the_same() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from btfeeds import monitor
@@ -344,6 +345,39 @@ def test_a_corrected_bar_is_told_but_not_delivered_again() -> None:
     item = splice.take()
     assert isinstance(item, Notice) and item.payload == Correction(bar(5), bar(5, close=1.25))
     assert splice.take() is None and splice.summary.corrected == 1
+
+
+def test_a_bar_that_is_gone_is_told_as_a_correction_to_nothing() -> None:
+    splice = live_splice()
+    splice.live(bar(5), 6 * M)
+    story(splice)
+    nothing = msgspec.structs.replace(bar(5), volume=0.0, trades=0)
+    splice.revised(nothing, gone=True)
+    item = splice.take()
+    assert isinstance(item, Notice) and item.payload == Correction(bar(5), nothing)
+    assert item.payload.gone and not Correction(bar(5), bar(5, close=1.25)).gone
+    assert splice.take() is None and splice.summary.declared == 0
+
+
+def test_a_bar_that_is_gone_while_it_waits_is_left_to_history() -> None:
+    splice = live_splice()
+    splice.live(bar(6), 7 * M)  # five is lacking
+    splice.revised(msgspec.structs.replace(bar(6), volume=0.0, trades=0), gone=True)
+    ask = splice.ask(7 * M + 5_000)
+    assert ask is not None and ask.span == TimeRange(5 * M, 7 * M)
+    splice.answered(ask, TimeRange(5 * M, 6 * M), [bar(5)], 7 * M + 5_000, done=True)
+    assert [entry[0] for entry in story(splice) if isinstance(entry, tuple)] == [5]
+
+
+def test_a_bar_that_is_gone_and_was_never_given_is_no_news() -> None:
+    splice = live_splice()
+    splice.live(bar(5), 6 * M)
+    ask = splice.ask(7 * M + 15_000)
+    assert ask is not None
+    splice.answered(ask, ask.span, [], 7 * M + 15_000, done=True)
+    story(splice)
+    splice.revised(msgspec.structs.replace(bar(6), volume=0.0, trades=0), gone=True)
+    assert splice.take() is None and splice.summary.declared == 0
 
 
 def test_a_slow_strategy_is_told_delayed_and_live_again() -> None:

@@ -94,6 +94,18 @@ def test_a_correction_becomes_a_revision(warehouse: Warehouse) -> None:
     assert [revision.before for revision in warehouse.revisions(SERIES)] == [bar(1)]
 
 
+def test_a_bar_that_the_venue_took_back_is_forgotten_and_asked_for_again(warehouse: Warehouse) -> None:
+    one = share(warehouse)
+    one.keep(live(1))
+    one.keep(live(2))
+    nothing = Bar(NOON + M, 1.0, 1.0, 1.0, 1.0, 0.0, 0)
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(1), nothing)))
+    one.keep(live(3))
+    one.close()
+    assert minutes(warehouse) == [2, 3]
+    assert warehouse.missing(SERIES, TimeRange(NOON + M, NOON + 4 * M)) == [TimeRange(NOON + M, NOON + 2 * M)]
+
+
 class Disk:
     """Stands before a warehouse's `add`, which it can fail or hold up."""
 

@@ -12,10 +12,11 @@ from btfeeds.errors import UnknownSymbol
 from btfeeds.history.downloader import Page
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, policy_for
-from btfeeds.live.items import Delivery, Notice
+from btfeeds.live.items import Correction, Delivery, Notice
 from btfeeds.live.stream import Stream, omits_empty, settles_ms
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
-from btfeeds.venues.base import BarUpdate, ClosingRule
+from btfeeds.market import PRICES, Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
+from btfeeds.venues.alpaca import Alpaca
+from btfeeds.venues.base import BarUpdate, ClosingRule, TradeUpdate, Venue
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 
@@ -270,11 +271,12 @@ class Resent(Toy):
 class Settled:
     """A stream on such a venue, whose frames the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, venue: Venue | None = None, symbol: str = "BTC/USDT", timeframe: str = "1m") -> None:
         self.clock = ManualClock(NOW)
         self.heard: int | None = None  # up to when the venue was heard; None: it is heard all the time
         self.prods: list[str] = []
-        venue, subscription = Resent(), Subscription("toy", Symbol("BTC/USDT"), Timeframe.parse("1m"))
+        venue = venue or Resent()
+        subscription = Subscription(venue.name, Symbol(symbol), Timeframe.parse(timeframe))
         self.hub = Hub(venue, self.clock, Backfill(History(self.clock)), policy_for(self.clock))  # type: ignore[arg-type]
         self.hub.attach = lambda tap: True  # type: ignore[method-assign]
         self.hub.heard = lambda _: self.clock.monotonic() if self.heard is None else self.heard  # type: ignore
@@ -323,9 +325,10 @@ def test_a_bar_whose_last_word_may_be_on_a_dead_link_waits_until_the_venue_is_he
         its.say((100, 1.0, 59), (101, 0.1, 60))
         its.heard = its.clock.monotonic()
         assert its.given(101 * M) == []
-        assert its.given(101 * M + 2_000) == [] and its.prods == [its.tap.channel]
-        assert its.stream.deadline == 101 * M + 2_250
+        assert its.given(101 * M + 2_000) == [] and its.prods == []
+        assert its.stream.deadline == 101 * M + 2_050
         assert its.given(101 * M + 2_250) == [] and its.prods == [its.tap.channel]
+        assert its.given(101 * M + 2_300) == [] and its.prods == [its.tap.channel]
         its.heard = its.clock.monotonic() - 1
         assert its.given(101 * M + 2_500) == [1.0]
 
@@ -339,3 +342,45 @@ def test_what_history_has_given_meanwhile_is_not_taken_for_the_venues_later_word
         its.heard = None
         assert its.given(101 * M + 16_000) == [1.0]
         assert its.stream.summary.corrected == its.stream.summary.dropped_duplicates == 0
+
+
+# --- bars of shares, whose trades are taken back ---
+
+TWO = 102 * M
+
+
+def say_trades(its: Settled, *trades: tuple[int, str], revoked: str = "") -> None:
+    """Trades of these seconds behind the hundredth minute, with these keys, each when it was made; odd lots are "I"."""
+    for second, key in trades:
+        its.clock.set(100 * M + second * 1_000)
+        trade = Trade(its.clock.now(), 10.0, 1.0, key=key, moves=0 if key[0] == "I" else PRICES)
+        its.tap.trades("alpaca", TradeUpdate("x", (trade,)), its.clock.now())
+    if revoked:
+        its.tap.trades("alpaca", TradeUpdate("x", (), revoked=Trade(NOW, 10.0, 1.0, key=revoked)), its.clock.now())
+
+
+def test_a_bar_whose_only_trade_is_taken_back_while_it_settles_is_not_given() -> None:
+    with Settled(Alpaca(key="k"), "AAPL", "2m") as its:
+        say_trades(its, (50, "V1"), (118, "V2"), (121, "I1"), (181, "V3"), (238, "V4"), (241, "V5"))
+        its.stream._splice.due = its.stream._splice._horizon = TWO  # what is before is history's
+        assert its.given(104 * M + 1_500) == []
+        say_trades(its, revoked="V4")
+        say_trades(its, revoked="V3")
+        assert its.given(104 * M + 9_000) == [] and its.stream.summary.corrected == 0
+        assert its.stream._splice.due == TWO, "history has the word"
+
+
+def test_a_bar_whose_only_trade_is_taken_back_afterwards_is_told_to_be_gone() -> None:
+    with Settled(Alpaca(key="k"), "AAPL", "2m") as its:
+        say_trades(its, (50, "V1"), (118, "V2"), (121, "I1"), (181, "V3"), (238, "V4"), (241, "V5"))
+        its.stream._splice.due = its.stream._splice._horizon = TWO
+        assert its.given(104 * M + 1_500) == []
+        assert its.given(104 * M + 2_500) == [2.0]
+        say_trades(its, revoked="V3")
+        say_trades(its, revoked="V4")
+        its.clock.set(104 * M + 9_000)
+        payloads = [item.payload for item in iter(its.stream.pull, None) if isinstance(item, Notice) and item.payload]
+    before = Bar(TWO, 10.0, 10.0, 10.0, 10.0, 2.0, 2)
+    one, none = (Bar(TWO, 10.0, 10.0, 10.0, 10.0, float(left), left) for left in (1, 0))
+    assert payloads == [Correction(before, one), Correction(one, none)]
+    assert [payload.gone for payload in payloads if isinstance(payload, Correction)] == [False, True]

@@ -201,3 +201,46 @@ def test_what_is_taken_back_behind_its_bar_changes_it_and_what_is_unknown_is_tol
 def test_bars_of_the_venue_itself_take_no_notice_of_trades() -> None:
     tap = of_shares(Alpaca(key="k"), "1m")
     assert say(tap, sold(61, 10.0)) == say(tap, revoked=sold(61, 10.0)) == []
+
+
+# --- when trades come ---
+
+
+@pytest.mark.parametrize("break_in", ["doubt", "seam", "distrust", "unreadable", "unknown"])
+def test_a_late_trade_does_not_end_a_doubt(break_in: str) -> None:
+    def bars(*, lost: bool) -> list[int]:
+        tap = of_shares(Alpaca(key="k"), "45s")
+        for made, came in ((1, 1), (46, 46), (88, 88)):
+            tap.trades("toy", TradeUpdate("x", (sold(made, 9.0),)), came * 1000)
+        if lost and break_in == "distrust":
+            tap.distrust(93_000)
+        elif lost and break_in == "unknown":  # a trade that the venue does not tell in full
+            tap.trades("toy", TradeUpdate("x", ()), 93_000)
+        elif lost:
+            tap.seam() if break_in == "seam" else tap.doubt()
+        for made, came in ((89, 93), (94, 94), (136, 136), (181, 181)):
+            tap.trades("toy", TradeUpdate("x", (sold(made, 9.0),)), came * 1000)
+        return [entry.open_time // 1000 for entry in iter(tap.ring.get, None) if isinstance(entry, Bar)]
+
+    assert bars(lost=False) == [45, 90, 135]
+    assert bars(lost=True) == [135]
+
+
+def test_a_trade_that_is_not_told_in_full_is_told_as_a_doubt() -> None:
+    tap = of_shares(Alpaca(key="k"), "45s")
+    assert say(tap) == [Doubted()]
+
+
+def test_what_a_stream_says_late_by_design_is_not_late() -> None:
+    quarter = 15 * 60
+    tap = of_shares(Massive("massivedelayed", key="k"), "7m")
+    for second in (417, 421, 425, 500, 837, 841):
+        tap.trades("toy", TradeUpdate("x", (sold(second, 9.0),)), (second + quarter) * 1000)
+    assert [entry.open_time for entry in iter(tap.ring.get, None) if isinstance(entry, Bar)] == [420_000]
+
+
+def test_what_is_left_of_no_trade_is_told_to_be_gone() -> None:
+    tap = of_shares(Alpaca(key="k"), "45s")
+    say(tap, sold(1, 9.0), sold(46, 10.0), sold(91, 9.0))
+    nothing = Bar(45_000, 10.0, 10.0, 10.0, 10.0, 0.0, 0)
+    assert say(tap, revoked=sold(95, 10.0, key="V46")) == [Revised(nothing, gone=True)]

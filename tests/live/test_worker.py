@@ -149,26 +149,32 @@ def test_unreadable_frames_are_survived() -> None:
 
 
 class Arriving:
-    """A transport whose one reading takes a second, and brings a bar, or a part of one only."""
+    """A transport in which some readings lie already, and others come when they are waited for, a second later."""
 
-    def __init__(self, clock: ManualClock, *frames: bytes | None) -> None:
-        self.clock, self.frames = clock, list(frames)
+    def __init__(self, clock: ManualClock, *readings: tuple[bool, list[bytes | None]]) -> None:
+        self.clock, self.readings = clock, list(readings)
+
+    def wait(self, seconds: float | None) -> bool:
+        if seconds == 0:
+            return bool(self.readings) and self.readings[0][0]
+        self.clock.advance(1_000)
+        return bool(self.readings)
 
     def receive(self) -> list[bytes | None]:
         self.clock.advance(1_000)
-        return self.frames
+        return self.readings.pop(0)[1]
 
     def check(self) -> None:
         pass
 
 
-def test_the_venue_was_heard_when_the_reading_began_and_is_not_until_all_is_handed_on() -> None:
-    """Else a bar would be let go while the word that it waits for is on its way to it."""
-    clock, heard = ManualClock(5_000_000), []
+def test_the_venue_was_heard_when_there_was_nothing_left_to_hand_on_and_then_something_came() -> None:
+    """Else a bar would be let go while the word that it waits for lies behind what was read."""
+    clock, handed = ManualClock(5_000_000), []
 
     class Handed(Ear):
         def data(self, worker: Worker, event: Data) -> None:
-            heard.append(worker.heard_at)
+            handed.append(worker.heard_at)
 
     connection = Connection(Toy(), Budget(9, 300_000, threading.Lock()), jitter=lambda: 1.0)
     worker = Worker(connection, Handed(), clock, 1)
@@ -176,14 +182,18 @@ def test_the_venue_was_heard_when_the_reading_began_and_is_not_until_all_is_hand
     connection.start(clock.monotonic())
     connection.opened(clock.monotonic())
     bar = json.dumps({"bar": ["x", 60_000, 1, 2, 0.5, 1.5, 1]}).encode()
-    for frames in ((bar,), (), (None,)):
-        began = clock.monotonic()
-        transport = Arriving(clock, *frames)
-        worker._transport = transport  # type: ignore[assignment]
-        before = worker.heard_at
-        worker._read(transport)  # type: ignore[arg-type]
-        assert worker.heard_at == (began if frames else before)
-    assert heard == [0]
+    worker._wake_out, other = socket.socketpair()
+    worker._wake_out.setblocking(False)
+    start = clock.monotonic()
+    lies, comes, half = (True, [bar]), (False, [None]), (False, [])
+    worker._transport = Arriving(clock, lies, lies, comes, half, lies)  # type: ignore[assignment]
+    heard = []
+    for _ in range(5):
+        worker._turn()
+        heard.append(worker.heard_at and worker.heard_at - start)
+    assert heard == [0, 0, 2_000, 2_000, 2_000] and len(handed) == 3
+    worker._wake_out.close()
+    other.close()
 
 
 def test_frames_behind_the_one_that_ended_the_connection_are_dropped() -> None:

@@ -106,6 +106,12 @@ def test_conditions_of_shares_say_what_a_trade_moves_and_coins_have_none() -> No
     assert isinstance(coin, TradeUpdate) and coin.trades == (Trade(NOON + 500, 10.5, 3.0, key="7"),)
 
 
+def test_one_trade_without_a_list_of_conditions_does_not_cost_the_others() -> None:
+    one, other = (f'{{"T":"t",{SALE},"c":{listed},"z":"C"}}' for listed in ("null", '["@"]'))
+    moved = [event.trades[0].moves for event in venue().parse_frame(f"[{one},{other}]")]  # type: ignore[union-attr]
+    assert moved == [0, PRICES]
+
+
 def test_a_size_of_nothing_is_no_trade() -> None:
     frame = f'[{{"T":"t",{SALE},"c":["@"],"z":"C"}}]'.replace('"s":3', '"s":0')
     assert list(venue().parse_frame(frame)) == [Alive()]
@@ -130,6 +136,8 @@ def test_a_correction_says_what_a_trade_was_and_what_it_is() -> None:
     ]
     reports = said.replace('"cc":["@"]', '"cc":["M"]').replace('"oc":["@","I"]', '"oc":["M"]')
     assert list(venue().parse_frame(reports)) == [Alive()]
+    # a report that was a trade after all: one is lacking, and when it was nobody says
+    assert list(venue().parse_frame(reports.replace('"cc":["M"]', '"cc":["@"]'))) == [TradeUpdate("trades:AAPL", ())]
     with pytest.raises(BadFrame):
         list(venue().parse_frame(said.replace('"op":10.5,', "")))
 
@@ -153,7 +161,8 @@ def test_coins_are_neither_corrected_nor_conditional() -> None:
     shares, coins = venue(), venue("alpacacrypto")
     assert (shares.conditions, shares.corrects_trades) == (True, True)
     assert (coins.conditions, coins.corrects_trades) == (False, False)
-    assert (shares.settles_ms, shares.late_ms) == (1_000, 30_000)
+    assert (shares.settles_ms, shares.late_ms, shares.lag_ms, shares.grace_ms) == (1_000, 30_000, 30_000, 32_000)
+    assert (coins.late_ms, coins.lag_ms, coins.grace_ms) == (0, 10_000, 15_000)
 
 
 def test_there_is_history_of_what_minutes_make_and_of_nothing_shorter() -> None:
@@ -189,6 +198,23 @@ def test_an_answer_is_followed_to_its_last_page() -> None:
         bars = downloader.bars("AAPL", "1m", TimeRange(NOON, NOON + 5 * M))
     assert [(bar.open_time - NOON) // M for bar in bars] == [0, 1, 2, 4]
     assert asked == ["", "two==", "three"]
+
+
+@pytest.mark.parametrize(("host", "symbol", "sure_after"), [("alpaca", "AAPL", 30), ("alpacacrypto", "BTC/USD", 1)])
+def test_that_a_minute_has_no_trades_is_believed_when_late_ones_would_be_there(
+    host: str, symbol: str, sure_after: int
+) -> None:
+    def answered(second: int) -> int:
+        """Up to when minutes are answered, so long after the end of the third, which has no row; the fourth has."""
+        rows = [{"t": iso(NOON + n * M), "o": 1, "h": 2, "l": 1, "c": 1.5, "v": 10, "n": 2} for n in (0, 1, 3)]
+        body = json.dumps({"bars": {symbol: rows}, "next_page_token": None}).encode()
+        clock = ManualClock(NOON + 3 * M + second * 1_000)
+        http = HttpClient(clock, transport=Unread(lambda request: httpx2.Response(200, content=body)))
+        with Downloader(venue(host), http, clock) as downloader:
+            pages = downloader.pages(Symbol(symbol), MINUTE, TimeRange(NOON, NOON + 4 * M))
+            return (max(page.span.end for page in pages) - NOON) // M
+
+    assert (answered(sure_after - 1), answered(sure_after)) == (2, 3)
 
 
 def test_an_answer_without_end_is_no_answer() -> None:

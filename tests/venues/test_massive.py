@@ -6,7 +6,7 @@ import pytest
 
 from btfeeds.errors import BadFrame, RateLimited, UnsupportedTimeframe
 from btfeeds.market import HIGH_LOW, PRICES, Bar, Subscription, Symbol, Timeframe, TimeRange, Trade, to_ms
-from btfeeds.venues.base import Alive, HttpResponse, TradeUpdate, TurnedAway
+from btfeeds.venues.base import Alive, BarUpdate, HttpResponse, TradeUpdate, TurnedAway
 from btfeeds.venues.massive import Massive
 from tests.shared import shared
 
@@ -59,11 +59,12 @@ def test_conditions_say_what_a_trade_moves(conditions: str, moves: int) -> None:
     assert event == TradeUpdate("T.AAPL", (trade,))
 
 
-@pytest.mark.parametrize("report", [',"c":[15]', ',"c":[0,16]', ',"c":[38]'])
+@pytest.mark.parametrize("report", [',"c":[15]', ',"c":[0,16]', ',"c":[38]', ',"c":[8]'])
 def test_the_report_of_a_price_is_no_trade(report: str) -> None:
     assert list(massive().parse_frame(TRADE.replace("CONDITIONS", report))) == [Alive()]
     nothing = TRADE.replace("CONDITIONS", "").replace('"s":12', '"s":0')
     assert list(massive().parse_frame(nothing)) == [Alive()]
+    assert list(massive().parse_frame(nothing.replace('"s":0', '"s":0,"ds":"0"'))) == [Alive()]
 
 
 def test_one_connection_too_many_is_tried_again_a_little_later() -> None:
@@ -74,8 +75,41 @@ def test_one_connection_too_many_is_tried_again_a_little_later() -> None:
 
 
 def test_what_comes_late_is_not_missed_too_early() -> None:
-    assert massive("massivedelayed").grace_ms == massive("massivedelayed").lag_ms == 16 * 60_000
-    assert massive().grace_ms == 15_000
+    delayed = massive("massivedelayed")
+    assert delayed.grace_ms == delayed.lag_ms == delayed.late_ms == 16 * 60_000 > delayed.behind_ms == 15 * 60_000
+    assert (massive().grace_ms, massive().lag_ms, massive().late_ms, massive().behind_ms) == (32_000, 30_000, 30_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "quantity"), [('"0.5"', 0.5), ("0.5", 0.5), ('"12.25"', 12.25), ("null", 12.0), ('"12"', 12.0)]
+)
+def test_fractions_of_a_share_count(said: str, quantity: float) -> None:
+    whole = int(quantity)
+    frame = TRADE.replace("CONDITIONS", "").replace('"s":12', f'"s":{whole},"ds":{said}')
+    [event] = massive().parse_frame(frame)
+    assert isinstance(event, TradeUpdate) and event.trades[0].quantity == quantity
+    bar = '[{"ev":"AM","sym":"AAPL","v":%d,"dv":%s,"o":189.4,"c":189.5,"h":189.6,"l":189.3,"s":1700000100000,'
+    [update] = massive().parse_frame(bar % (whole, said) + '"e":1700000160000}]')
+    assert isinstance(update, BarUpdate) and update.bar.volume == quantity
+
+
+@pytest.mark.parametrize("said", ['"some"', '"NaN"', '"-1"', "[]"])
+def test_a_fraction_that_is_none_is_not_used(said: str) -> None:
+    with pytest.raises(BadFrame):
+        list(massive().parse_frame(TRADE.replace("CONDITIONS", f',"ds":{said}')))
+
+
+def test_form_t_moves_prices_out_of_hours_only() -> None:
+    evening, noon = 1_700_000_100_061, to_ms("2023-11-14T17:00Z")
+    for time, moves in ((evening, PRICES), (noon, 0)):
+        [event] = massive().parse_frame(TRADE.replace("CONDITIONS", ',"c":[12]').replace(str(evening), str(time)))
+        assert isinstance(event, TradeUpdate) and event.trades[0].moves == moves
+
+
+def test_one_trade_without_a_list_of_conditions_does_not_cost_the_others() -> None:
+    frame = TRADE.replace("CONDITIONS", ',"c":null')[:-1] + "," + TRADE.replace("CONDITIONS", ',"c":[37]')[1:]
+    moved = [event.trades[0].moves for event in massive().parse_frame(frame) if isinstance(event, TradeUpdate)]
+    assert moved == [PRICES, 0]
 
 
 def test_an_answer_that_lost_its_results_is_not_empty() -> None:

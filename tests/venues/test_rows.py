@@ -63,3 +63,13 @@ def test_a_report_of_a_price_is_no_trade(size: int, moves: int | None) -> None:
     assert rows.Sold(10.0, size).sold(NOON, "V7", moves) is None
     assert rows.Sold(10.0, 2).sold(NOON, "V7", 0) == Trade(NOON, 10.0, 2.0, key="V7", moves=0)
     assert rows.Sold(10.0, 2).sold(NOON, "V7") == Trade(NOON, 10.0, 2.0, key="V7")
+
+
+def test_where_whole_shares_and_all_of_them_are_told_all_count() -> None:
+    for told, quantity in (("0.5", 0.5), (0.25, 0.25), (None, 2.0)):
+        assert rows.CutSold(10.0, 2, told).sold(NOON, "V7") == Trade(NOON, 10.0, quantity, key="V7")
+        row = rows.CutLetters(o=10.0, h=13.0, l=9.0, c=11.0, v=2.0, dv=told)
+        assert row.bar(NOON, 7) == msgspec.structs.replace(BAR, volume=quantity)
+    assert rows.CutSold(10.0, 0, "0").sold(NOON, "V7") is rows.CutSold(10.0, 0).sold(NOON, "V7") is None
+    with pytest.raises(BadFrame):
+        rows.exact("much", 2.0)

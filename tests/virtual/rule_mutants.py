@@ -64,19 +64,14 @@ def the_last_word_is_not_waited_for() -> Patch:
 
 
 @planted_in("late-roll-over")
-def a_link_that_may_be_dead_is_trusted() -> Patch:
-    return mock.patch.object(stream.Stream, "_heard", lambda self: self.clock.monotonic())
-
-
-@planted_in("late-roll-over")
 def words_behind_a_bar_are_dropped() -> Patch:
     return mock.patch.object(Tap, "revised", lambda self, bar: None)
 
 
 @planted_in("from-trades")
 def the_first_bar_heard_is_whole() -> Patch:
-    def add(original: Any, self: TradeBars, trade: Trade) -> Sequence[Told]:
-        told: Sequence[Told] = original(self, trade)
+    def add(original: Any, self: TradeBars, trade: Trade, now: int = 0) -> Sequence[Told]:
+        told: Sequence[Told] = original(self, trade, now)
         if self._forming is not None:
             self._forming.whole = True
         return told

@@ -154,9 +154,17 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
     return replace(plan, faults=kept, speaker=speaker)
 
 
+# What may happen to one of two sockets only, while a new one takes over from an old one.
+OF_TWO = ("old_silent", "new_cut")
+
+
 def dense(seed: int, speaker: str = "binance") -> Schedule:
-    """Another schedule of a seed: dozens of short faults of a few kinds, most of them just around the end of a bar."""
+    """Another schedule of a seed: dozens of short faults of a few kinds, most of them just around the end of a bar.
+
+    In some the venue often tells to leave, and one of the two sockets that there are then has a fault of its own.
+    """
     dice = random.Random(f"dense {seed}")
+    leaving = dice.random() < 0.25
     never, _ = IMPOSSIBLE[speaker]
     few = dice.sample([kind for kind in KINDS if kind not in never], dice.choice((1, 2, 3, 6)))
     faults, minute = [], 2
@@ -169,6 +177,9 @@ def dense(seed: int, speaker: str = "binance") -> Schedule:
             to_an_end = max(1, MINUTE - at % MINUTE + dice.randrange(-300, 2_500))
             some = (dice.randrange(1, 1_500), dice.randrange(1, 4_000), dice.randrange(1, min(longest, MINUTE)))
             lasts = max(dice.choice((*some, to_an_end)), LEAST.get((speaker, kind), 0))
+        if leaving:
+            kind, lasts = "notice", 0
+            faults.append(Fault(dice.choice(OF_TWO), at + dice.randrange(1_500), 0))
         faults.append(Fault(kind, at, lasts))
         minute += dice.choice((1, 2, 3, 5, 8))
     faults.sort(key=lambda fault: (fault.at, fault.kind))

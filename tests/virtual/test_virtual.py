@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 
+from btfeeds.live.stream import Stream
 from tests.virtual.__main__ import batches
 from tests.virtual.checker import violations
 from tests.virtual.hosted import judge_hosted
@@ -118,10 +120,15 @@ def test_a_bar_that_waits_for_its_last_word_when_the_stream_breaks_comes_from_hi
 
 
 def test_a_bar_whose_last_word_is_lost_on_a_dying_link_is_not_given_without_it() -> None:
-    deaths = tuple(Fault("half_open", minute * MINUTE + 40 * minute, 100) for minute in range(4, 95, 6))
-    for seed in range(8):
-        world, wrong = judge(replace(quiet(*deaths), seed=seed, speaker="bitfinex"))
+    trusting = 0
+    for seed in range(40):
+        moments = (minute * MINUTE + 20 + (37 * seed + 61 * minute) % 900 for minute in range(4, 95, 6))
+        plan = replace(quiet(*(Fault("half_open", moment, 100) for moment in moments)), seed=seed, speaker="bitfinex")
+        world, wrong = judge(plan)
         assert wrong == [] and world.stream.summary.corrected == 0
+        with mock.patch.object(Stream, "_heard", lambda self: self.clock.monotonic()):
+            trusting += bool(judge(plan)[1])
+    assert trusting, "with trust in a link that nobody has heard of it was"
 
 
 def test_a_mute_subscription_is_noticed_within_the_grace_and_one_question() -> None:

@@ -106,6 +106,7 @@ class VirtualVenue:
         self.early_requests = 0
         self.breaks: list[int] = []
         self.naked: list[int] = []
+        self.cut_at = -1  # when a link was cut last
         self._active: dict[str, int] = {}
         if plan.gaps == "hold" and plan.lost_minutes:
             self.world.at(START + HEAL_AT, self.find_lost)
@@ -128,13 +129,29 @@ class VirtualVenue:
     # --- faults ------------------------------------------------------------------------------------------------------
 
     def _faded(self, at: int) -> None:
-        if not any(link.covers_from > at for link in self.links):
+        if not any(link.covers_from > at or (link.covers_from == at and not link.silent) for link in self.links):
             self.breaks.append(at)
+
+    def _silence(self, links: list[Link]) -> None:
+        carried = any(link.carries() for link in self.links)
+        for link in links:
+            link.silent = True
+        if carried and not any(link.carries() for link in self.links):
+            self._fade()
+
+    def _fade(self) -> None:
+        """Nobody can see it at once, and a new socket may be there before it is noticed."""
+        at = self.world.now
+        self.world.at(at + IDLE_MS + PONG_MS + 4_000, lambda: self._faded(at))
 
     def note_break(self, broken: Link) -> None:
         """The client lost a socket: a break, when it was the last one that carried the channel."""
+        self.cut_at = self.world.now
         if self.channel in broken.confirmed and not broken.silent and not any(link.carries() for link in self.links):
-            self.breaks.append(self.world.now)
+            if any(link.open and self.channel in link.confirmed for link in self.links):
+                self._fade()  # there is another one, which is dead
+            else:
+                self.breaks.append(self.world.now)
 
     def begin(self, kind: str) -> None:
         self._active[kind] = self._active.get(kind, 0) + 1
@@ -143,11 +160,11 @@ class VirtualVenue:
         elif kind == "close":
             self.each(lambda link: link.cut("close_code", self.dice.choice(("1000", "1001", "1012", "1011"))))
         elif kind in ("half_open", "blackhole"):
-            carried = any(link.carries() for link in self.links)
-            self.each(lambda link: setattr(link, "silent", True))
-            if carried:  # nobody can see it at once, and a new socket may be there before it is noticed
-                at = self.world.now
-                self.world.at(at + IDLE_MS + PONG_MS + 4_000, lambda: self._faded(at))
+            self._silence([link for link in self.links if link.open])
+        elif kind == "old_silent":
+            self._silence([link for link in self.links if link.open][:-1])
+        elif kind == "new_cut" and len(two := [link for link in self.links if link.open]) > 1:
+            two[-1].cut("reset", "cut")
         elif kind == "notice":
             notice = self.speaker.notice
             if not notice:

@@ -154,7 +154,9 @@ class VirtualWorker(Worker):
             carried = link.carries()
             link.open = False
             links = self._world.venue.links
-            if carried and self.connection.state is State.CLOSED and not any(other.carries() for other in links):
+            naked = carried and not any(other.carries() for other in links)
+            # in the very millisecond in which the other one is cut nobody can know of it
+            if naked and self.connection.state is State.CLOSED and self._world.venue.cut_at != self._world.now:
                 self._world.venue.naked.append(self._world.now)
 
 

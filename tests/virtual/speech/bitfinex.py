@@ -21,6 +21,7 @@ class Bitfinex(Trading):
     """Candles of tBTCUSD."""
 
     host, symbol, channel, omits = "bitfinex", "BTC/USD", "trade:1m:tBTCUSD", True
+    notice = '{"event":"info","code":20051,"msg":"Stopping. Please try to reconnect"}'
 
     def prepare(self) -> None:
         super().prepare()

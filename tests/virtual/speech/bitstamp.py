@@ -17,6 +17,7 @@ class Bitstamp(Trading):
     """Trades of btcusd."""
 
     host, symbol, channel, omits = "bitstamp", "BTC/USD", "live_trades_btcusd", True
+    notice = '{"event":"bts:request_reconnect","channel":"","data":""}'
 
     def hear(self, link: Link, text: str) -> None:
         said = json.loads(text)
