@@ -112,7 +112,7 @@ class BaseLiveDataFeed(WantedBars):
         self._downloaded: pd.DataFrame | None = None
         self._span: tuple[int | None, int] = (None, 0)
         self._gaps: deque[Gap] = deque(maxlen=64)
-        self._over = self._exhausted = False
+        self._over = self._exhausted = self._at_hand = False
         self._settled = 0
         self._feed_clock: Clock = self.p.clock or SystemClock()
         self.error: BtfeedsError | None = None
@@ -146,7 +146,7 @@ class BaseLiveDataFeed(WantedBars):
     def start(self) -> None:
         self.leave()
         self._settled = 0
-        self._over = False
+        self._over = self._at_hand = False  # at hand: `load` has fetched a bar for `_load`
         self._exhausted = self._inner_fresh = False
         self._last_open: int | None = None
         self._gaps.clear()
@@ -246,6 +246,7 @@ class BaseLiveDataFeed(WantedBars):
             got = self._fetch()
             if not got:  # nothing to make room for
                 return got
+            self._at_hand = True
         loaded: bool | None = super().load()
         if live and loaded is False and not self._over:  # past todate
             self._over = True
@@ -258,9 +259,9 @@ class BaseLiveDataFeed(WantedBars):
             loaded = super()._load()
             self._exhausted = not loaded
             return loaded
-        got = self._fetch()
-        if not got:
+        if not self._at_hand and not (got := self._fetch()):
             return got
+        self._at_hand = False
         seat = self._seat
         if seat is None or seat.held is None:
             self.lines.filled[0] = 0.0

@@ -21,6 +21,7 @@ from btfeeds.live.hours import Hours, NextOpen
 from btfeeds.live.items import Ask, Correction, Delivery, Gap, Notice, Remedy, SplicePolicy, Summary
 from btfeeds.live.memory import Memory
 from btfeeds.live.outbox import Outbox
+from btfeeds.live.questions import Questions
 from btfeeds.live.silence import Silence
 from btfeeds.live.status import Status
 from btfeeds.market import Bar, Timeframe, TimeRange
@@ -59,12 +60,12 @@ class Splice:
         self.online = self._was_live = False
         self._hours = Hours(timeframe, policy.grace_ms, until, next_open)
         self._out = Outbox()
+        self.ready = self._out.line  # whether there is something to `take`, for who looks often
         self._held: dict[int, Delivery] = {}
         self._horizon = self.due or 0  # bars that open before this cannot come live any more
         self._quiet = TimeRange(0, 0)  # the last time that the stream proves to be without bars
         self.silence = Silence()
-        self._asked: Ask | None = None
-        self._asks = self._tries = self._next_ask_at = 0
+        self._questions = Questions(policy.retry_ms)
         self._gap_open, self._gap_bars = None, 0  # type: Gap | None, int
         self._unchecked = start is None  # without history nothing else would tell that the symbol does not exist
         self._any = after is not None
@@ -90,7 +91,7 @@ class Splice:
             return
         self.online = True
         self.silence.online_since = now
-        self._tries = self._next_ask_at = 0
+        self._questions.begin_anew()
         if self.word is Status.CONNBROKEN:
             self.summary.reconnects += 1
             self._out.say(Status.CONNECTED)
@@ -122,7 +123,7 @@ class Splice:
             self._emit(bar, "live")
             self._drain()
             if not self._held and self.due >= self._horizon:
-                self._tries = 0
+                self._questions.vain = 0
         elif len(self._held) < self.policy.held_bars:
             self._held[open_time] = Delivery(bar, "live")
         else:
@@ -146,11 +147,11 @@ class Splice:
 
     def answered(self, ask: Ask, span: TimeRange, bars: Sequence[Bar], now: int, *, done: bool) -> None:
         """History answered for `span` (a piece of what was asked; the last piece has `done`)."""
-        if self._asked is None or ask.number != self._asked.number:
+        if not self._questions.waits_for(ask):
             return
         if self.due is None:
             if done:
-                self._asked, self._unchecked = None, False
+                self._questions.open, self._unchecked = None, False
             return
         self._admit_lateness(now)
         source = "backfill" if self._was_live else "history"
@@ -177,25 +178,24 @@ class Splice:
         self._drain()
         self._step_over_quiet()
         if done:
-            self._asked, self._unchecked = None, False
+            self._questions.open, self._unchecked = None, False
             if self.due > ask.span.start:  # pages came before this last piece: what counts is the whole answer
-                self._tries = self._next_ask_at = 0
+                self._questions.begin_anew()
             elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock
-                self._next_ask_at = now + self._pause()
+                self._questions.in_vain(now)
         if self._gap_open and self.due >= self._gap_open.end:
             gap, self._gap_open = self._gap_open, None
             self.happenings.append(monitor.GapClosed(self.venue, self.name, gap.start, gap.end, self._gap_bars))
 
     def refused(self, ask: Ask, error: BtfeedsError, now: int) -> None:
         """History could not answer. Fatal errors end the stream; others are asked again later."""
-        if self._asked is None or ask.number != self._asked.number:
+        if not self._questions.waits_for(ask):
             return
-        self._asked = None
+        self._questions.open = None
         if error.fatal:
             self.refuse(error)
             return
-        pause = self._pause()
-        self._next_ask_at = now + pause
+        pause = self._questions.in_vain(now)
         self.happenings.append(monitor.BackfillFailed(self.venue, self.name, error.line(), pause))
         if self.word is Status.LIVE:
             self._out.say(Status.DELAYED, "history does not answer")
@@ -229,8 +229,10 @@ class Splice:
         """To be asked when nothing is waiting anywhere: LIVE, when that has become true."""
         if self.word is not Status.DELAYED or not self.online or self._out or self._held or self.due is None:
             return None
-        asked = self._asked is not None and self._asked.reason != "overdue"
-        if self.due < self._horizon or asked or self._tries or now >= self._hours.overdue(self.due):
+        asked = self._questions.open
+        if self.due < self._horizon or self._questions.vain or (asked and asked.reason != "overdue"):
+            return None
+        if now >= self._hours.overdue(self.due):
             return None
         self._was_live, self._seeds = True, False
         return self._out.say_now(Status.LIVE)
@@ -239,11 +241,6 @@ class Splice:
     def asks(self) -> bool:
         """Whether history is asked for what is missing."""
         return self.backfill or self._seeds
-
-    @property
-    def waiting(self) -> bool:
-        """Whether `take` has something."""
-        return bool(self._out.line)
 
     @property
     def word(self) -> Status | None:
@@ -263,12 +260,14 @@ class Splice:
 
     def ask(self, now: int) -> Ask | None:
         """What history should be asked now, if anything. To be answered by `answered` or `refused`."""
-        due = self.due
-        if self._asked or self.error or self.word is Status.DISCONNECTED or not self.asks or now < self._next_ask_at:
+        due, questions = self.due, self._questions
+        if questions.open or self.error or self.word is Status.DISCONNECTED or not self.asks:
             return None
-        closed = self.timeframe.floor(now)
+        if now < questions.not_before:
+            return None
         if self._unchecked:
-            return self._question(TimeRange(self.timeframe.back(closed, 1), closed), "check")
+            closed = self.timeframe.floor(now)
+            return questions.put(TimeRange(self.timeframe.back(closed, 1), closed), "check")
         if due is None:
             return None
         if due < self._horizon or self._held:
@@ -277,6 +276,7 @@ class Splice:
             reason = "overdue"
         else:
             return None
+        closed = self.timeframe.floor(now)
         if closed <= due:
             if not self._held:
                 return None
@@ -286,23 +286,23 @@ class Splice:
             self.happenings.append(monitor.GapOpened(self.venue, self.name, due, closed, reason))
             if self.word is Status.LIVE:
                 self._out.say(Status.DELAYED, reason)
+        if self._held and questions.vain:  # no more than what is missing, and the bar that would prove it absent
+            closed = min(closed, self.timeframe.close(min(self._held)))
         end = min(closed, self.timeframe.close(due) + (self.policy.ask_bars - 1) * self.timeframe.ms)
-        return self._question(TimeRange(due, end), reason)
+        return questions.put(TimeRange(due, end), reason)
 
     def deadline(self) -> int | None:
         """When `ask` may next have something to say, on the clock of `now`; None: only after something happens."""
-        if self._asked or self.due is None or self.error or not self.asks:
+        due, questions = self.due, self._questions
+        if questions.open or due is None or self.error or not self.asks:
             return None
-        if self.due < self._horizon or self._held:
-            return self._next_ask_at
-        return max(self._next_ask_at, self._hours.overdue(self.due)) if self.online else None
+        if self._held:
+            return questions.not_before
+        if due < self._horizon:  # which the clock, once it is known better, may be before
+            return max(questions.not_before, self.timeframe.close(due))
+        return max(questions.not_before, self._hours.overdue(due)) if self.online else None
 
     # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _question(self, span: TimeRange, reason: str) -> Ask:
-        self._asks += 1
-        self._asked = Ask(self._asks, span, reason)
-        return self._asked
 
     def _emit(self, bar: Bar, source: str) -> None:
         if self.until is not None and bar.open_time >= self.until:
@@ -331,7 +331,7 @@ class Splice:
         if self.due is not None and self.due in self._quiet:
             self._absent(self._quiet.end)
             self._drain()
-            self._tries = 0
+            self._questions.vain = 0
 
     def _absent(self, end: int) -> None:
         """Bars due before `end` will never come: step over them, as the gap policy says."""
@@ -394,7 +394,3 @@ class Splice:
         """What is due now waited for a strategy that was busy: that is not LIVE."""
         if self.word is Status.LIVE and now >= self._hours.overdue(self.due or now) + self.timeframe.ms:
             self._out.say(Status.DELAYED, "behind")
-
-    def _pause(self) -> int:
-        self._tries += 1
-        return self.policy.retry_ms[min(self._tries, len(self.policy.retry_ms)) - 1]

@@ -7,7 +7,6 @@ anything else that wants gap-free bars can stand on too.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from btfeeds import monitor
 from btfeeds.clock import Clock
 from btfeeds.errors import BtfeedsError, FeedStopped, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.history.downloader import Downloader
+from btfeeds.live import forks
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, hub_for, policy_for
 from btfeeds.live.items import Delivery, Notice, Remedy, SplicePolicy, Summary
@@ -104,7 +104,7 @@ class Stream:
         self._proven = False  # history has answered, so the venue has the symbol
         self._wake: Callable[[], None] = lambda: None
         self._finalizer: weakref.finalize[..., Stream] | None = None
-        self._pid = os.getpid()
+        self._generation = forks.generation
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Stream:
             hub = self._hub_of_this_process()
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
-        self._finalizer = weakref.finalize(self, detach, hub, tap, self._pid)
+        self._finalizer = weakref.finalize(self, detach, hub, tap, self._generation)
         now = self.now()
         self._splice.begin(now)
         self._think(now)
@@ -156,8 +156,7 @@ class Stream:
         splice, ring = self._splice, self._ring
         heard = self._heard() if self._settling.deadline is not None else 0  # before one looks what there is to hear
         while True:
-            item = splice.take(ring.bars)
-            if item is not None:
+            if splice.ready and (item := splice.take(ring.bars)) is not None:
                 return item
             entry = ring.get()
             if entry is None:
@@ -167,13 +166,13 @@ class Stream:
         if self._settling.deadline is not None:
             self._let_go(now, heard)
         self._think(now)
-        return splice.take() or (None if len(ring) else splice.settle(now))
+        return (splice.take() if splice.ready else None) or (None if len(ring) else splice.settle(now))
 
     @property
     def waiting(self) -> bool:
         """Whether `pull` would return something now."""
         splice = self._splice
-        return splice.waiting or len(self._ring) > 0 or (os.getpid() != self._pid and not splice.finished)
+        return bool(splice.ready) or len(self._ring) > 0 or (self._forked and not splice.finished)
 
     @property
     def backlog(self) -> int:
@@ -224,7 +223,7 @@ class Stream:
 
     @property
     def _forked(self) -> bool:
-        return os.getpid() != self._pid
+        return forks.generation != self._generation
 
     def _in_a_child(self) -> Delivery | Notice | None:
         """After a fork: the threads that bring bars stayed in the parent, and the ring's lock may be held for ever."""
@@ -341,7 +340,7 @@ def forked(subscription: Subscription) -> FeedStopped:
     )
 
 
-def detach(hub: Hub, tap: Ear, pid: int) -> None:
+def detach(hub: Hub, tap: Ear, generation: int) -> None:
     """Let go of the hub; a child after a fork leaves its parent's alone."""
-    if os.getpid() == pid:
+    if forks.generation == generation:
         hub.detach(tap)

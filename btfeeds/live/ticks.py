@@ -7,7 +7,6 @@ symbol at all, and whether a silence of the stream is one of the market.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
@@ -17,9 +16,11 @@ from btfeeds import monitor
 from btfeeds.clock import Clock
 from btfeeds.errors import BtfeedsError
 from btfeeds.history.downloader import Downloader
+from btfeeds.live import forks
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, hub_for, policy_for
-from btfeeds.live.items import Ask, Delivery, Notice, Remedy, SplicePolicy, Summary
+from btfeeds.live.items import Delivery, Notice, Remedy, SplicePolicy, Summary
+from btfeeds.live.questions import Questions
 from btfeeds.live.ring import Answer, Failure
 from btfeeds.live.silence import Silence
 from btfeeds.live.stream import detach, forked
@@ -124,8 +125,7 @@ class TickStream:
             until=until,
         )
         self._silence = Silence()
-        self._asked: Ask | None = None  # what history is being asked
-        self._asks = self._tries = self._ask_at = 0
+        self._questions = Questions(SplicePolicy().retry_ms)
         self._cleared = -1  # until then nobody traded but what came, says history
         self._replies: deque[Answer | Failure] = deque()  # of history's threads; appending needs no lock
         self._given_hub = hub
@@ -134,7 +134,7 @@ class TickStream:
         self._wake: Callable[[], None] = lambda: None
         self._closed = False
         self._finalizer: weakref.finalize[..., TickStream] | None = None
-        self._pid = os.getpid()
+        self._generation = forks.generation
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class TickStream:
             hub = self._hub_of_this_process()
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
-        self._finalizer = weakref.finalize(self, detach, hub, tap, self._pid)
+        self._finalizer = weakref.finalize(self, detach, hub, tap, self._generation)
         self._think(self.now())
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class TickStream:
         self._closed = True
         if self._finalizer is not None:
             self._finalizer()
-        if os.getpid() == self._pid:  # a child's copy of the lock may be held for ever
+        if forks.generation == self._generation:  # a child's copy of the lock may be held for ever
             self._line.stop("closed")
         self._wake()
 
@@ -171,7 +171,7 @@ class TickStream:
 
     def pull(self) -> Delivery | Notice | None:
         """The next thing in order, or None when there is nothing now."""
-        if os.getpid() != self._pid:
+        if forks.generation != self._generation:
             return self._in_a_child()
         now = self.now()
         self._think(now)
@@ -184,7 +184,8 @@ class TickStream:
     @property
     def waiting(self) -> bool:
         """Whether `pull` would return something now, or has something to look at."""
-        return self._line.waiting or len(self._replies) > 0 or (os.getpid() != self._pid and not self.finished)
+        forked = forks.generation != self._generation
+        return self._line.waiting or len(self._replies) > 0 or (forked and not self.finished)
 
     @property
     def backlog(self) -> int:
@@ -232,7 +233,7 @@ class TickStream:
 
     def _in_a_child(self) -> Delivery | Notice | None:
         """After a fork: the threads that bring trades stayed in the parent, and so did the line, with its lock."""
-        self._pid = os.getpid()
+        self._generation = forks.generation
         self._hub = self._tap = None
         self._line = TickLine(threading.Lock(), name=str(self.subscription), venue=self.venue.name)
         self._line.refuse(forked(self.subscription))
@@ -260,8 +261,7 @@ class TickStream:
             span = TimeRange(self._silent_from(), _MINUTE.floor(now - self._lag_ms))
         else:
             span = TimeRange(_MINUTE.back(_MINUTE.floor(now), 1), _MINUTE.floor(now))
-        self._asks += 1
-        self._asked = Ask(self._asks, span, "check")
+        ask = self._questions.put(span, "check")
         replies, wake = self._replies, self._wake
 
         def reply(answer: Answer | Failure) -> None:
@@ -269,7 +269,7 @@ class TickStream:
             wake()
 
         minutes = Subscription(self.subscription.venue, self.subscription.symbol, _MINUTE)
-        hub.backfill.ask(minutes, self._asked, reply, lambda: self._closed)
+        hub.backfill.ask(minutes, ask, reply, lambda: self._closed)
 
     def _silent_from(self) -> int:
         """Since when (whole minutes of open hours) nothing came, and history was not asked why."""
@@ -279,27 +279,24 @@ class TickStream:
 
     def _question_due(self) -> int | None:
         """When history should be asked next, on the venue's clock."""
-        if self._asked or self._tap is None or self._closed or self._line.error:
+        if self._questions.open or self._tap is None or self._closed or self._line.error:
             return None
         if not self._line.proven:
-            return self._ask_at
+            return self._questions.not_before
         if self._tap.since < 0:
             return None
-        return max(self._ask_at, self._silent_from() + _MINUTE.ms + self._lag_ms)
+        return max(self._questions.not_before, self._silent_from() + _MINUTE.ms + self._lag_ms)
 
     def _hear(self, reply: Answer | Failure, now: int) -> None:
         hub, tap = self._hub, self._tap
         if hub is None or tap is None:
             return
         if isinstance(reply, Failure):
-            self._asked = None
+            self._questions.open = None
             if reply.error.fatal and not self._line.proven:
                 self._line.refuse(reply.error)
                 return
-            retry = SplicePolicy().retry_ms
-            pause = retry[min(self._tries, len(retry) - 1)]
-            self._tries += 1
-            self._ask_at = now + pause
+            pause = self._questions.in_vain(now)
             monitor.publish(
                 monitor.BackfillFailed(self.venue.name, str(self.subscription), reply.error.line(), pause)
             )
@@ -310,7 +307,7 @@ class TickStream:
         if reply.took:
             hub.skew.sample_date(reply.venue_time, reply.took)
         if reply.done:
-            self._asked, self._tries = None, 0
+            self._questions.open, self._questions.vain = None, 0
             self._cleared = reply.ask.span.end
         self._silence.seen = _MINUTE.floor(tap.heard) if tap.heard >= 0 else -1
         self._silence.online_since = tap.since if tap.since >= 0 else now

@@ -179,6 +179,15 @@ def test_a_break_is_told_in_its_place_and_backfilled() -> None:
     assert splice.summary.reconnects == 1 and splice.summary.backfilled == 3
 
 
+def test_a_clock_that_is_set_back_leaves_nothing_to_do_before_the_bar_has_closed_by_it() -> None:
+    splice = live_splice(now=5 * M + 1_000)
+    splice.broken()
+    splice.connected(6 * M + 500)  # by a clock that was a minute ahead
+    now = 5 * M + 700
+    assert splice.ask(now) is None
+    assert splice.deadline() == 6 * M
+
+
 def test_a_bar_that_history_does_not_have_yet_is_asked_for_again() -> None:
     splice = live_splice()
     splice.broken()
@@ -579,6 +588,21 @@ def test_a_held_gap_waits_and_asks_again() -> None:
     assert again is not None and again.span.start == 6 * M
     splice.answered(again, again.span, [bar(6), bar(7)], 8 * M + 1_300, done=True)
     assert story(splice) == [(6, "backfill"), (7, "backfill")]
+
+
+def test_asked_in_vain_no_more_is_asked_for_than_what_is_missing_and_the_bar_that_would_prove_it() -> None:
+    splice = live_splice(omits_empty=False, gaps="hold")
+    for minute in (6, 7, 8, 9):
+        splice.live(bar(minute), (minute + 1) * M)
+    ask = splice.ask(10 * M + 1_000)
+    assert ask is not None and ask.span == TimeRange(5 * M, 10 * M), "there may be more than one hole"
+    splice.answered(ask, ask.span, bars(6, 10), 10 * M + 1_100, done=True)
+    again = splice.ask(10 * M + 2_100)
+    assert again is not None and again.span == TimeRange(5 * M, 7 * M)
+    splice.answered(again, again.span, bars(5, 7), 10 * M + 2_200, done=True)
+    assert [item for item in story(splice) if isinstance(item, tuple)] == [
+        (5, "backfill"), (6, "live"), (7, "live"), (8, "live"), (9, "live"),
+    ]  # fmt: skip
 
 
 def test_while_a_gap_is_held_open_the_word_is_delayed() -> None:

@@ -189,7 +189,7 @@ def the_watchdog_sleeps() -> Patch:
 def failed_questions_are_not_asked_again() -> Patch:
     def refused(original: Any, self: Splice, ask: Any, error: Any, now: int) -> None:
         original(self, ask, error, now)
-        self._next_ask_at = now + 10**9
+        self._questions.not_before = now + 10**9
 
     return around(Splice, "refused", refused)
 

@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[int, int]] = {
     "rest_short": (2, 6 * MINUTE),
     "slow": (3, 12 * MINUTE),
 }
+LASTING = {kind for kind, (_, longest) in KINDS.items() if longest}
 
 
 # speaker → what its venue cannot show. Who omits minutes without trades has no minutes that are lost.

@@ -11,7 +11,7 @@ from time import gmtime, strftime
 
 from btfeeds.errors import NetworkError
 from btfeeds.venues.base import HttpRequest, HttpResponse
-from tests.virtual.schedule import HEAL_AT, IDLE_MS, MINUTE, PONG_MS, START, Schedule
+from tests.virtual.schedule import HEAL_AT, IDLE_MS, LASTING, MINUTE, PONG_MS, START, Schedule
 from tests.virtual.speech import SPEAKERS
 from tests.virtual.speech.base import Values
 
@@ -124,7 +124,12 @@ class VirtualVenue:
         return 5 + int(self.dice.random() * 75)
 
     def active(self, kind: str) -> bool:
-        return self._active.get(kind, 0) > 0
+        return kind in self._active
+
+    @property
+    def calm(self) -> bool:
+        """Whether no fault lasts."""
+        return not self._active
 
     # --- faults ------------------------------------------------------------------------------------------------------
 
@@ -154,7 +159,8 @@ class VirtualVenue:
                 self.breaks.append(self.world.now)
 
     def begin(self, kind: str) -> None:
-        self._active[kind] = self._active.get(kind, 0) + 1
+        if kind in LASTING:
+            self._active[kind] = self._active.get(kind, 0) + 1
         if kind == "cut":
             self.each(lambda link: link.cut("reset", "cut"))
         elif kind == "close":
@@ -181,6 +187,8 @@ class VirtualVenue:
 
     def end(self, kind: str) -> None:
         self._active[kind] -= 1
+        if not self._active[kind]:
+            del self._active[kind]
         if kind == "slow" and not self.active("slow"):
             self.world.slow = False
             self.world.wake()

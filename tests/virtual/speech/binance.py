@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from btfeeds.venues.base import HttpRequest
@@ -43,8 +42,7 @@ class Binance(Speaker):
         return bars
 
     def prepare(self) -> None:
-        for minute in range(-1, LIVE_MINUTES + 5):
-            self.world.at(START + minute * MINUTE, self._minute(START + minute * MINUTE))
+        self.world.at(START - MINUTE, lambda: self._minute(START - MINUTE))
 
     def hear(self, link: Link, text: str) -> None:
         said = json.loads(text)
@@ -55,31 +53,39 @@ class Binance(Speaker):
         channels = link.subscribed.union(said["params"]) if begins else link.subscribed.difference(said["params"])
         link.confirm(json.dumps({"result": None, "id": said["id"]}), channels)
 
-    def _minute(self, opens: int) -> Callable[[], None]:
-        """What a minute brings: perhaps a forming update in its midst, the closed frame after its end."""
-
-        def happen() -> None:
-            values = self.venue.truth.get(opens)
-            if values is None or values[4] == 0.0:
-                return  # no trade: the stream is silent
-            world, dice, active = self.world, self.dice, self.venue.active
+    def _minute(self, opens: int) -> None:
+        """What a minute brings: perhaps a forming update in its midst, the closed frame just after its end."""
+        world, dice, active = self.world, self.dice, self.venue.active
+        values = self.venue.truth.get(opens)
+        if values is not None and values[4] > 0.0:  # without a trade the stream is silent
             if dice.random() < 0.15:
                 middle = 5_000 + int(dice.random() * 45_000)
                 world.at(opens + middle, lambda: self._say(opens, _partial(values), closed=False))
             if active("unfinished"):
                 early = dice.randrange(52_000, 59_900)
                 world.at(opens + early, lambda: self._say(opens, _partial(values), closed=True))
-            late = 1_900 if active("delay") and dice.random() < 0.5 else 30
-            if active("delay") and dice.random() < 0.3:
-                late = dice.randrange(2_000, 20_000)
-            if active("reorder") and dice.random() < 0.5:
-                late = 60_000 + dice.randrange(100, 3_000)
-            world.at(opens + MINUTE + late, lambda: self._close(opens))
+        world.at(opens + MINUTE + 30, lambda: self._end(opens))
 
-        return happen
+    def _end(self, opens: int) -> None:
+        values, dice, active = self.venue.truth.get(opens), self.dice, self.venue.active
+        self._minute(opens + MINUTE)
+        if values is None or values[4] == 0.0:
+            return
+        late = 0
+        if active("delay"):
+            late = dice.choice((0, 1_870, dice.randrange(2_000, 20_000)))
+        if active("reorder") and dice.random() < 0.5:
+            late = 60_000 + dice.randrange(100, 3_000)
+        if late:
+            self.world.at(self.world.now + late, lambda: self._close(opens))
+        else:
+            self._close(opens)
 
     def _close(self, opens: int) -> None:
         venue, values = self.venue, self.venue.truth[opens]
+        if venue.calm:
+            self._say(opens, values, closed=True)
+            return
         if venue.active("malformed") and self.dice.random() < 0.7:
             venue.each(lambda link: link.send('{"stream":"btcusdt@kline_1m","data":{"e":"kline","k":{"t":'))
             return
