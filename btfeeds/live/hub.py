@@ -133,7 +133,7 @@ class Hub:
                 tap.trades(name, event, now) if believed else tap.doubt()
         elif type(event) is BarRevised:
             for tap in self._taps.get(event.channel, ()):
-                tap.put(name, event.bar)  # of a bar that was lost it is the first word
+                tap.again(name, event.bar)
         elif type(event) is TradesSeen:
             if not self._believes(event.channel, event.time):
                 return

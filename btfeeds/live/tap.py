@@ -8,6 +8,7 @@ from typing import Protocol
 from btfeeds import monitor
 from btfeeds.errors import BtfeedsError
 from btfeeds.live.aggregate import Told, TradeBars
+from btfeeds.live.merging import MergedBars
 from btfeeds.live.ring import Doubted, Down, Quiet, Refusal, Revised, Ring, Up
 from btfeeds.live.rollover import SILENCE_MS, RollOver
 from btfeeds.market import Bar, Subscription, Timeframe, Trade
@@ -25,7 +26,7 @@ class Ear(Protocol):
     def bar(self, venue: str, event: BarUpdate, now: int = 0) -> None:
         """A bar as the venue sees it."""
 
-    def put(self, venue: str, bar: Bar) -> None:
+    def again(self, venue: str, bar: Bar) -> None:
         """The venue's later word about a closed bar."""
 
     def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
@@ -76,6 +77,9 @@ class Tap:
         self._uncounted = from_trades and not counted
         self._behind_ms = venue.behind_ms
         self._quiet_omits = venue.quiet_omits
+        piece = venue.piece(self._timeframe)
+        self._merged = MergedBars(self._timeframe, piece, venue.late_ms) if piece else None
+        self._told_of = piece or self._timeframe  # what bars come
         self._rolling = RollOver(subscription.timeframe) if rule is ClosingRule.ROLL_OVER else None
         self.seen = -1  # the opening time of the newest bar that the stream has said anything about
 
@@ -85,23 +89,34 @@ class Tap:
         if event.time and bar.open_time > event.time + _EARLY_MS:
             monitor.publish(monitor.FrameRejected(venue, "future", f"{self._name} {bar.open_time}"))
             return
-        if bar.open_time > self.seen:
-            self.seen = bar.open_time
+        opened = bar.open_time if self._merged is None else self._timeframe.floor(bar.open_time)
+        if opened > self.seen:
+            self.seen = opened
         if self._rolling is not None:
             closed, corrected = self._rolling.update(bar, event.time or now)
             if corrected is not None:
                 self.revised(corrected)
             if closed is not None:
-                self.put(venue, closed)
+                self._put(venue, closed)
             return
         if not event.closed or self._trades is not None:
             return
         told = event.time or (now and now + _CLOCKS_DIFFER_MS)
-        if told and told < self._timeframe.close(bar.open_time):
+        if told and told < self._told_of.close(bar.open_time):
             # Said to be closed before its time was over: it may still change, so its true end is waited for.
             monitor.publish(monitor.FrameRejected(venue, "unfinished", f"{self._name} {bar.open_time}"))
             return
-        self.put(venue, bar)
+        self.again(venue, bar)
+
+    def again(self, venue: str, bar: Bar) -> None:
+        """A closed bar, or the venue's later word about one: of a bar that was lost it is the first word."""
+        if self._merged is None:
+            self._put(venue, bar)
+            return
+        late = self._merged.late
+        self._tell(venue, self._merged.add(bar))
+        if self._merged.late > late:
+            monitor.publish(monitor.FrameRejected(venue, "late", f"{self._name} {bar.open_time}"))
 
     def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
         """Trades, where bars are built here, which come at `now` (the venue's clock, as far as known)."""
@@ -136,12 +151,12 @@ class Tap:
     def _tell(self, venue: str, told: Sequence[Told]) -> None:
         for entry in told:
             if type(entry) is Bar:
-                self.put(venue, entry)
+                self._put(venue, entry)
             elif isinstance(entry, Revised) or (isinstance(entry, Quiet) and self._quiet_omits):
                 self.ring.put(entry)
                 self.wake()
 
-    def put(self, venue: str, bar: Bar) -> None:
+    def _put(self, venue: str, bar: Bar) -> None:
         if not self.ring.put_bar(bar):
             monitor.publish(monitor.RingOverflowed(venue, self._name))
         self.wake()

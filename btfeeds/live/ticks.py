@@ -56,7 +56,7 @@ class TickTap:
     def bar(self, venue: str, event: BarUpdate, now: int = 0) -> None:
         """Bars are others'."""
 
-    def put(self, venue: str, bar: Bar) -> None:
+    def again(self, venue: str, bar: Bar) -> None:
         """As `bar`."""
 
     def up(self, time: int) -> None:

@@ -1,10 +1,10 @@
 """Alpaca: US equities (IEX, SIP, the test stream) and crypto, hosts of one dialect.
 
-Only finished minutes are streamed; after late trades a minute comes once more and corrects the first. A key is
-needed; it may hold one connection. Other timeframes are made of trades, as far as their conditions let them count
-(conditions.py); it corrects trades, and takes some back. A trade's number is of its exchange, and FINRA ("D") has
-several counts, so that only all that is said of a trade tells it from others. Its own bars of coins have prices of
-quotes, too.
+Only finished minutes are streamed; after late trades a minute comes once more and corrects the first. A key is needed;
+it may hold one connection. Larger bars are put together from minutes, others are made of trades, as far as their
+conditions let them count (conditions.py); it corrects trades, and takes some back. A trade's number is of its exchange,
+and FINRA ("D") has several counts, so that only all that is said of a trade tells it from others. Its own bars of coins
+have prices of quotes, too.
 
 https://docs.alpaca.markets/docs/streaming-market-data
 https://docs.alpaca.markets/docs/real-time-stock-pricing-data
@@ -74,6 +74,7 @@ class Alpaca(Shares):
     closing = base.ClosingRule.CLOSED_ONLY
     streams = reading.timeframes("1m=bars")
     bars_channel = "bars:{symbol}"
+    merges = "bars"
     trades_channel = "trades:{symbol}"
     corrects_trades = True
     greets = True

@@ -289,6 +289,7 @@ class Venue(Provider):
     stream_path: str = ""  # what follows the host in the URL to dial
     bars_channel: ClassVar[str] = ""  # how channels are named: "kline_{timeframe}:{symbol}", in the venue's spelling
     trades_channel: ClassVar[str] = ""  # "trade:{symbol}"; "": bars are not made of trades here
+    merges: ClassVar[str] = ""  # which of the streamed bars larger ones are put together from; "": they come of trades
     one_kind: ClassVar[bool] = False  # a message names channels of one kind: what stands before the ":" is the same
     sessions: Sessions | None = None  # of the market; None: around the clock
     greets: ClassVar[bool] = False  # subscriptions wait for the event Ready
@@ -332,17 +333,26 @@ class Venue(Provider):
         return []
 
     def channel(self, subscription: Subscription) -> str:
-        """The channel that feeds a subscription: bars where the venue streams them, else trades.
+        """The channel that feeds a subscription: bars where the venue streams them or their pieces, else trades.
 
         Raises UnsupportedTimeframe when neither can.
         """
         symbol, timeframe = self.streamed_symbol(subscription.symbol), subscription.timeframe
-        if timeframe in self.streamed:
-            return self.bars_channel.format(symbol=symbol, timeframe=self.streamed[timeframe])
-        days = timeframe.unit in "dwM" and (timeframe not in self.timeframes or self.dates_of is not None)
-        if not self.trades_channel or days:
+        native = self.streamed.get(timeframe)
+        if native is None:
+            if timeframe.unit in "dwM" and (timeframe not in self.timeframes or self.dates_of is not None):
+                raise reading.not_streamed(self, timeframe)
+            native = self.merges if self.piece(timeframe) else None
+        if native is not None:
+            return self.bars_channel.format(symbol=symbol, timeframe=native)
+        if not self.trades_channel:
             raise reading.not_streamed(self, timeframe)
         return self.trades_channel.format(symbol=symbol)
+
+    def piece(self, timeframe: Timeframe) -> Timeframe | None:
+        """Which streamed bars those of `timeframe` are put together from; None: from none, or it is streamed itself."""
+        part = self._streaming.get(self.merges)
+        return part if part and timeframe not in self.streamed and timeframe.holds(part) else None
 
     def streamed_symbol(self, symbol: Symbol) -> str:
         """How the names of channels spell a symbol."""
@@ -350,8 +360,9 @@ class Venue(Provider):
 
     def closing_rule(self, subscription: Subscription) -> ClosingRule:
         """How the bars of this subscription become final."""
-        native = subscription.timeframe in self.streamed
-        return self.closing if native else ClosingRule.FROM_TRADES
+        timeframe = subscription.timeframe
+        own = timeframe in self.streamed or self.piece(timeframe) is not None
+        return self.closing if own else ClosingRule.FROM_TRADES
 
     def subscribe(self, channels: Sequence[str], request: int) -> list[str]:
         """The messages that subscribe `channels`; `request` numbers the first, the next ones count on."""

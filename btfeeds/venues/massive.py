@@ -1,9 +1,8 @@
 """Massive (formerly Polygon.io): US equities, in real time or 15 minutes late, as two hosts of one dialect.
 
-Only finished bars are streamed, of a second or a minute. A key is needed; it may hold one connection. Other timeframes
-are made of trades, as far as their conditions let them count (conditions.py); that a trade was corrected or taken back
-is not streamed. Fractions of shares are told beside the whole ones. Days open at midnight in New York, off any grid in
-UTC, and are left out.
+Only finished bars are streamed, of a second or a minute. Larger ones are put together from minutes; others are made of
+trades whose conditions let them count (conditions.py), and of which no correction is streamed. A key is needed; it may
+hold one connection. Fractions of shares are told beside the whole ones. Days open in New York, and are left out.
 
 https://massive.com/docs/websocket/stocks/aggregates-per-minute
 https://massive.com/docs/websocket/stocks/trades
@@ -52,6 +51,7 @@ class Massive(Shares):
     closing = base.ClosingRule.CLOSED_ONLY
     streams = reading.timeframes("1s=A 1m=AM")
     bars_channel = "{timeframe}.{symbol}"
+    merges = "AM"
     trades_channel = "T.{symbol}"
     greets = True
 

@@ -360,7 +360,7 @@ def say_trades(its: Settled, *trades: tuple[int, str], revoked: str = "") -> Non
 
 
 def test_a_bar_whose_only_trade_is_taken_back_while_it_settles_is_not_given() -> None:
-    with Settled(Alpaca(key="k"), "AAPL", "2m") as its:
+    with Settled(OnlyTrades(key="k"), "AAPL", "2m") as its:
         say_trades(its, (50, "V1"), (118, "V2"), (121, "I1"), (181, "V3"), (238, "V4"), (241, "V5"))
         its.stream._splice.due = its.stream._splice._horizon = TWO  # what is before is history's
         assert its.given(104 * M + 1_500) == []
@@ -370,8 +370,14 @@ def test_a_bar_whose_only_trade_is_taken_back_while_it_settles_is_not_given() ->
         assert its.stream._splice.due == TWO, "history has the word"
 
 
+class OnlyTrades(Alpaca):
+    """As if it had no minutes."""
+
+    merges = ""
+
+
 def test_a_bar_whose_only_trade_is_taken_back_afterwards_is_told_to_be_gone() -> None:
-    with Settled(Alpaca(key="k"), "AAPL", "2m") as its:
+    with Settled(OnlyTrades(key="k"), "AAPL", "2m") as its:
         say_trades(its, (50, "V1"), (118, "V2"), (121, "I1"), (181, "V3"), (238, "V4"), (241, "V5"))
         its.stream._splice.due = its.stream._splice._horizon = TWO
         assert its.given(104 * M + 1_500) == []

@@ -162,25 +162,20 @@ def say(tap: Tap, *trades: Trade, revoked: Trade | None = None) -> list[object]:
     return list(iter(tap.ring.get, None))
 
 
-SEVEN = (sold(419, 9), sold(421, 10), sold(425, 99, 0), sold(481, 99, 0), sold(838, 10), sold(840, 9))
 SHORT = (sold(44, 9), sold(46, 10), sold(47, 10), sold(60.5, 99, 0), sold(88, 10), sold(90, 9))
 
 
 @pytest.mark.parametrize(
-    ("venue", "timeframe", "trades", "volume"),
+    ("venue", "volume"),
     [
-        (Alpaca(key="k"), "7m", SEVEN, 3.0),  # of minute 8 the venue has no bar
-        (Massive(key="k"), "7m", SEVEN, 3.0),
-        (Massive(key="k"), "45s", SHORT, 3.0),  # nor of second 60
-        (Alpaca(key="k"), "45s", SHORT, 4.0),  # where it has no smaller ones, this one is all there is
+        (Massive(key="k"), 3.0),  # of second 60 it has no bar
+        (Alpaca(key="k"), 4.0),  # where it has no smaller ones, this one is all there is
     ],
 )
-def test_a_bar_is_made_of_those_that_the_venue_has_itself(
-    venue: Venue, timeframe: str, trades: tuple[Trade, ...], volume: float
-) -> None:
-    tap = of_shares(venue, timeframe)
-    assert say(tap, *trades[:-1]) == []
-    [bar] = say(tap, trades[-1])
+def test_a_bar_of_trades_is_made_of_those_that_the_venue_has_itself(venue: Venue, volume: float) -> None:
+    tap = of_shares(venue, "45s")
+    assert say(tap, *SHORT[:-1]) == []
+    [bar] = say(tap, SHORT[-1])
     assert isinstance(bar, Bar) and (bar.high, bar.volume) == (10.0, volume)
 
 
@@ -233,10 +228,10 @@ def test_a_trade_that_is_not_told_in_full_is_told_as_a_doubt() -> None:
 
 def test_what_a_stream_says_late_by_design_is_not_late() -> None:
     quarter = 15 * 60
-    tap = of_shares(Massive("massivedelayed", key="k"), "7m")
-    for second in (417, 421, 425, 500, 837, 841):
+    tap = of_shares(Massive("massivedelayed", key="k"), "45s")
+    for second in (42, 46, 50, 70, 87, 91):
         tap.trades("toy", TradeUpdate("x", (sold(second, 9.0),)), (second + quarter) * 1000)
-    assert [entry.open_time for entry in iter(tap.ring.get, None) if isinstance(entry, Bar)] == [420_000]
+    assert [entry.open_time for entry in iter(tap.ring.get, None) if isinstance(entry, Bar)] == [45_000]
 
 
 def test_what_is_left_of_no_trade_is_told_to_be_gone() -> None:
@@ -244,3 +239,39 @@ def test_what_is_left_of_no_trade_is_told_to_be_gone() -> None:
     say(tap, sold(1, 9.0), sold(46, 10.0), sold(91, 9.0))
     nothing = Bar(45_000, 10.0, 10.0, 10.0, 10.0, 0.0, 0)
     assert say(tap, revoked=sold(95, 10.0, key="V46")) == [Revised(nothing, gone=True)]
+
+
+# --- larger bars of the venue's own ---
+
+
+def minute(number: int, close: float = 2.0) -> Bar:
+    return Bar(number * M, 1.0, close, 1.0, close, 1.0, 2)
+
+
+@pytest.mark.parametrize("venue", [Alpaca(key="k"), Massive(key="k"), Massive("massivedelayed", key="k")])
+def test_minutes_of_shares_are_put_together_and_their_corrections_too(venue: Venue) -> None:
+    tap, heard = of_shares(venue, "3m"), list[monitor.Happening]()
+    for number in (3, 4, 5):
+        tap.bar("toy", BarUpdate("x", minute(number), True), (number + 1) * M)
+        assert tap.seen == 3 * M
+    assert tap.ring.get() == Bar(3 * M, 1.0, 2.0, 1.0, 2.0, 3.0, 6)
+    tap.again("toy", minute(4, 5.0))
+    assert tap.ring.get() == Revised(Bar(3 * M, 1.0, 5.0, 1.0, 2.0, 3.0, 6))
+    tap.bar("toy", BarUpdate("x", minute(90), True), 91 * M)
+    tap.bar("toy", BarUpdate("x", minute(180), True), 181 * M)
+    sink = monitor.add(heard.append)
+    try:
+        tap.again("toy", minute(4, 6.0))
+    finally:
+        monitor.remove(sink)
+    told = [] if venue.name == "massivedelayed" else [monitor.FrameRejected("toy", "late", "alpaca AAPL 3m 240000")]
+    assert [f"{one}".replace("massive AAPL", "alpaca AAPL") for one in heard] == [f"{one}" for one in told]
+
+
+def test_a_minute_that_is_told_before_its_end_is_no_piece() -> None:
+    tap = of_shares(Alpaca(key="k"), "3m")
+    for number in (3, 4, 5):
+        tap.bar("toy", BarUpdate("x", minute(number), True), 6 * M - 2_001)
+    assert tap.ring.get() is None
+    tap.bar("toy", BarUpdate("x", minute(5), True), 6 * M)
+    assert tap.ring.get() == Bar(3 * M, 1.0, 2.0, 1.0, 2.0, 3.0, 6)

@@ -58,13 +58,25 @@ def test_stocks_and_crypto_have_symbols_of_their_own() -> None:
             venue(host).native_symbol(Symbol(symbol))
 
 
-@pytest.mark.parametrize("timeframe", ["5m", "7m", "45s", "1h"])
-def test_only_minutes_are_streamed_and_others_are_made_of_trades(timeframe: str) -> None:
+@pytest.mark.parametrize(
+    ("timeframe", "kind", "rule"),
+    [
+        ("1m", "bars", ClosingRule.CLOSED_ONLY),
+        ("5m", "bars", ClosingRule.CLOSED_ONLY),
+        ("7m", "bars", ClosingRule.CLOSED_ONLY),
+        ("1h", "bars", ClosingRule.CLOSED_ONLY),
+        ("45s", "trades", ClosingRule.FROM_TRADES),
+        ("90s", "trades", ClosingRule.FROM_TRADES),
+    ],
+)
+def test_only_minutes_are_streamed_larger_bars_hold_them_and_others_are_made_of_trades(
+    timeframe: str, kind: str, rule: ClosingRule
+) -> None:
     assert list(venue().streamed) == [MINUTE]
     for host, symbol in (("alpaca", "AAPL"), ("alpacacrypto", "BTC/USD")):
         subscription = Subscription(host, Symbol(symbol), Timeframe.parse(timeframe))
-        assert venue(host).channel(subscription) == f"trades:{symbol}"
-        assert venue(host).closing_rule(subscription) is ClosingRule.FROM_TRADES
+        assert venue(host).channel(subscription) == f"{kind}:{symbol}"
+        assert venue(host).closing_rule(subscription) is rule
 
 
 def test_outside_of_the_sessions_of_stocks_nothing_is_due() -> None:

@@ -35,10 +35,14 @@ def test_days_which_open_in_new_york_are_refused(timeframe: str) -> None:
         massive().base_timeframe(Timeframe.parse(timeframe))
 
 
-@pytest.mark.parametrize(("timeframe", "base"), [("5m", "1m"), ("7m", "1m"), ("45s", "1s")])
-def test_a_timeframe_that_is_not_streamed_is_made_of_trades_and_history_has_it_too(timeframe: str, base: str) -> None:
+@pytest.mark.parametrize(
+    ("timeframe", "channel", "base"), [("5m", "AM.AAPL", "1m"), ("7m", "AM.AAPL", "1m"), ("45s", "T.AAPL", "1s")]
+)
+def test_a_timeframe_that_is_not_streamed_is_made_of_minutes_or_trades_and_history_has_it_too(
+    timeframe: str, channel: str, base: str
+) -> None:
     wanted = Timeframe.parse(timeframe)
-    assert massive().channel(Subscription("massive", APPLE, wanted)) == "T.AAPL"
+    assert massive().channel(Subscription("massive", APPLE, wanted)) == channel
     assert massive().base_timeframe(wanted) == Timeframe.parse(base)
 
 

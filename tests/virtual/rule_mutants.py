@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from unittest import mock
 
+import msgspec
+
+from btfeeds.history.ranges import merge
 from btfeeds.live import rollover, stream, tap
 from btfeeds.live.aggregate import Told, TradeBars
+from btfeeds.live.merging import MergedBars
+from btfeeds.live.ring import Revised
 from btfeeds.live.rollover import RollOver
 from btfeeds.live.skew import Skew
 from btfeeds.live.tap import Tap
-from btfeeds.market import Bar, Trade
+from btfeeds.market import Bar, TimeRange, Trade
 from btfeeds.venues.base import BarUpdate
 from tests.virtual.mutants import Patch, around
 
@@ -125,7 +130,7 @@ def late_trades_are_not_waited_for() -> Patch:
 def what_is_called_closed_is_closed() -> Patch:
     def bar(original: Any, self: Tap, venue: str, event: BarUpdate, now: int = 0) -> None:
         if event.closed:
-            self.put(venue, event.bar)
+            self._put(venue, event.bar)
 
     return around(Tap, "bar", bar)
 
@@ -138,6 +143,26 @@ def forming_bars_are_taken_for_closed_ones() -> Patch:
     return around(Tap, "bar", bar)
 
 
-@planted_in("closed-only", "flag-without-time")
+@planted_in("from-pieces")
+def a_bar_ends_with_its_last_piece_though_others_are_missing() -> Patch:
+    def add(original: Any, self: MergedBars, piece: Bar) -> Sequence[Bar | Revised]:
+        told: Sequence[Bar | Revised] = original(self, piece)
+        opened = self.timeframe.floor(piece.open_time)
+        if opened in self._given or self.piece.close(piece.open_time) < self.timeframe.close(opened):
+            return told
+        return merge(self._pieces[opened].values(), self.timeframe, TimeRange(0, 1 << 60))
+
+    return around(MergedBars, "add", add)
+
+
+@planted_in("from-pieces")
+def a_piece_is_a_bar() -> Patch:
+    def again(self: Tap, venue: str, bar: Bar) -> None:
+        self._put(venue, msgspec.structs.replace(bar, open_time=self._timeframe.floor(bar.open_time)))
+
+    return mock.patch.object(Tap, "again", again)
+
+
+@planted_in("closed-only", "from-pieces", "flag-without-time")
 def our_clock_is_thought_to_be_a_minute_wrong() -> Patch:
     return mock.patch.object(tap, "_CLOCKS_DIFFER_MS", 60_000)

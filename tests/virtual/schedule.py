@@ -53,6 +53,7 @@ IMPOSSIBLE: dict[str, tuple[set[str], bool]] = {
     "kraken": ({"drop_frame"}, False),
     "bitfinex": ({"drop_frame"}, True),
     "alpaca": (set(), True),
+    "halves": (set(), True),
     "coinbase": (set(), True),
     "bitstamp": ({"drop_frame"}, True),
 }

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from btfeeds import venues
 from btfeeds.errors import BadFrame, BtfeedsError, RateLimited
 from btfeeds.history.downloader import Downloader
 from btfeeds.live.budget import Budget
@@ -284,7 +283,7 @@ class World:
         self.clock = VirtualClock(self, self.plan.skew_ms)
         self.venue = VirtualVenue(self, self.plan)
         speaker = self.venue.speaker
-        dialect = self.dialect = venues.venue(speaker.host, key="key", secret="secret")
+        dialect = self.dialect = speaker.dialect()
         dialect.heartbeat = replace(dialect.heartbeat, idle_ms=IDLE_MS, timeout_ms=PONG_MS)
         downloader = Downloader(dialect, VirtualHttp(self), self.clock)  # type: ignore[arg-type]
         self.hub = VirtualHub(dialect, self.clock, VirtualBackfill(self, downloader), ConnectionPolicy())  # type: ignore[arg-type]

@@ -5,6 +5,7 @@
     roll-over              kraken
     late-roll-over         bitfinex: the last word about a bar may come behind the first one of the next
     closed-only            alpaca
+    from-pieces            alpaca as if it streamed halves of minutes: a bar is whole when both have come
     from-trades            coinbase
     from-uncounted-trades  bitstamp: nothing proves that none is missing
 """
@@ -17,6 +18,7 @@ from tests.virtual.speech.binance import Binance
 from tests.virtual.speech.bitfinex import Bitfinex
 from tests.virtual.speech.bitstamp import Bitstamp
 from tests.virtual.speech.coinbase import Coinbase
+from tests.virtual.speech.halves import Halves
 from tests.virtual.speech.kraken import Kraken
 from tests.virtual.speech.okx import OKX
 
@@ -26,6 +28,7 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "kraken": Kraken,
     "bitfinex": Bitfinex,
     "alpaca": Alpaca,
+    "halves": Halves,
     "coinbase": Coinbase,
     "bitstamp": Bitstamp,
 }
@@ -35,6 +38,7 @@ RULES: dict[str, str] = {
     "roll-over": "kraken",
     "late-roll-over": "bitfinex",
     "closed-only": "alpaca",
+    "from-pieces": "halves",
     "from-trades": "coinbase",
     "from-uncounted-trades": "bitstamp",
 }

@@ -46,19 +46,19 @@ class Alpaca(Trading):
         made = [trade for trade in self.trades[opens] if trade.time <= self.world.now]
         if made and self.unfinished(opens):
             o, high, low, close, volume = content(made)
-            self.say(_bar("b", opens, (o, high, low, close, round(volume / 2, 5))))
+            self.say(said("b", opens, (o, high, low, close, round(volume / 2, 5))))
 
     def closed(self, opens: int) -> None:
         self.world.at(opens + MINUTE + self.late(self.dice.randrange(200, 1_500)), lambda: self._close(opens))
         if self.venue.active("correction"):
             changed = self.correction(opens)
-            self.world.at(opens + MINUTE + 30_000, lambda: self.say(_bar("u", opens, changed)))
+            self.world.at(opens + MINUTE + 30_000, lambda: self.say(said("u", opens, changed)))
 
     def _close(self, opens: int) -> None:
         values = self.venue.allowed[opens][0]
-        self.say(_bar("b", opens, values))
+        self.say(said("b", opens, values))
         if self.venue.active("future"):
-            self.say(_bar("b", opens + 3 * MINUTE, values))
+            self.say(said("b", opens + 3 * MINUTE, values))
 
     def history(self, request: HttpRequest, seen: int, had: int) -> bytes:
         first, last = (to_ms(str(request.params[name])) for name in ("start", "end"))
@@ -77,5 +77,5 @@ def _values(opens: int, values: Values) -> dict[str, object]:
     return {"t": stamp(opens), "o": o, "h": high, "l": low, "c": close, "v": volume, "n": 3, "vw": o}
 
 
-def _bar(kind: str, opens: int, values: Values) -> str:
+def said(kind: str, opens: int, values: Values) -> str:
     return json.dumps([{"T": kind, "S": "BTC/USD", **_values(opens, values)}])

@@ -7,7 +7,8 @@ import math
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
-from btfeeds.venues.base import HttpRequest
+from btfeeds import venues
+from btfeeds.venues.base import HttpRequest, Venue
 from tests.virtual.schedule import HISTORY_MINUTES, LIVE_MINUTES, MINUTE, START
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Speaker:
         self.world = venue.world
         self.plan = venue.plan
         self.dice = venue.dice
+
+    def dialect(self) -> Venue:
+        """The venue as btfeeds knows it."""
+        return venues.venue(self.host, key="key", secret="secret")
 
     def truth(self) -> dict[int, Values]:
         """Every closed bar of the venue by opening time."""
