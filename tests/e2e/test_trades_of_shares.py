@@ -226,3 +226,22 @@ def test_a_feed_of_a_timeframe_that_the_venue_has_not(
     assert len(got) >= minutes * MINUTE // ms - 2
     assert got == grouped(bars, ms, got[0][0], until)
     assert accepted(met.words[AAPL])
+
+
+def test_minutes_and_what_is_put_together_from_them_come_of_one_channel() -> None:
+    bars, until = list(market(120, symbol=AAPL, price=190.0)), START + 75 * MINUTE
+    with simulated(bars, speed=600, faults=["cut@1500s:fin"]) as (sim, hosts):
+        venue = Alpaca("alpaca", **hosts)
+        feeds = [
+            btfeeds.BaseLiveDataFeed(
+                dataname=AAPL, venue=venue, timeframe=timeframe, clock=sim.clock, todate=iso(until), name=timeframe
+            )
+            for timeframe in ("1m", "5m", "15m")
+        ]
+        met = run(*feeds)
+        said = [entry.detail for entry in sim.log if entry.what == "message" and "subscribe" in entry.detail]
+    for name, minutes in (("1m", 1), ("5m", 5), ("15m", 15)):
+        got = met.rows[name]
+        assert got == grouped(bars, minutes * MINUTE, got[0][0], until), name
+        assert accepted(met.words[name])
+    assert said and not any("trades" in detail for detail in said)
