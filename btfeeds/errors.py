@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+LONGEST_WAIT_S = 7 * 86_400.0  # Binance bans for up to three days; what says more is no deadline
 
 class BtfeedsError(Exception):
     """Base of all. `str(error)` is up to three lines: what happened, what btfeeds did, what you can do.
@@ -117,13 +118,19 @@ class BadRequest(VenueError):
 
 
 class RateLimited(VenueError):
-    """Too many requests. `retry_after` is in seconds; no request goes to that host before it has passed."""
+    """Too many requests. `retry_after` is in seconds; no request goes to that host before it has passed.
+
+    `of_key`: it is the key that has asked too much, and other keys may go on.
+    """
 
     fatal = False
 
-    def __init__(self, what: str, did: str = "", advice: str = "", *, retry_after: float = 60.0) -> None:
+    def __init__(
+        self, what: str, did: str = "", advice: str = "", *, retry_after: float = 60.0, of_key: bool = False
+    ) -> None:
         super().__init__(what, did, advice)
-        self.retry_after = retry_after
+        self.retry_after = min(max(0.0, retry_after), LONGEST_WAIT_S)  # and 0 for what is no number
+        self.of_key = of_key
 
 
 class Banned(RateLimited):

@@ -17,14 +17,15 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from btfeeds import venues
-from btfeeds.cerebro import options
-from btfeeds.cerebro.resample import rest_ticks
-from btfeeds.cerebro.stamps import days, ms_of, parsed, timeframe
+from btfeeds.cerebro import broker, options
+from btfeeds.cerebro.guest import Guest, guest_of, row
+from btfeeds.cerebro.prelude import Prelude
+from btfeeds.cerebro.stamps import days, parsed, timeframe
 from btfeeds.cerebro.trim import trim
-from btfeeds.cerebro.wake import Seat, Wake, wake_of
+from btfeeds.cerebro.wake import Seat, Source, Wake, wake_of
 from btfeeds.cerebro.wanted import WantedBars
 from btfeeds.clock import Clock, SystemClock
-from btfeeds.errors import BtfeedsError
+from btfeeds.errors import BtfeedsError, ConfigError
 from btfeeds.live.items import Delivery, Gap, Notice
 from btfeeds.live.status import Status
 from btfeeds.market import TICK, Symbol
@@ -32,14 +33,6 @@ from btfeeds.venues.base import Venue
 
 _COLUMNS = ("open", "high", "low", "close", "volume", "filled")
 _NOTHING = pd.DataFrame(columns=_COLUMNS, dtype="float64")  # live, what PandasData reads
-# After one of these words a feed no longer keeps the others waiting for its history.
-_NO_HISTORY_NOW = {
-    Status.LIVE,
-    Status.CONNBROKEN,
-    Status.NOTSUBSCRIBED,
-    Status.NOTSUPPORTED_TF,
-    Status.DISCONNECTED,
-}
 
 
 class BaseLiveDataFeed(WantedBars):
@@ -53,7 +46,7 @@ class BaseLiveDataFeed(WantedBars):
     - `fromdate`, `todate`: as everywhere in backtrader; a plain date as `todate` means its whole day
     - `historical`: True downloads fromdate..todate (or `history`) and ends: a backtest, preloaded, runonce possible
     - `backfill_start`: False starts without history; `backfill`: False declares gaps instead of repairing them;
-      `backfill_from`: another feed whose bars come first
+      `backfill_from`: another feed whose bars come first: one of ours, or one with stamps like this feed's
     - `stamp`: "close" (default) or "open": which instant of a bar the datetime line holds. A DataFrame's index is
       taken to be opening times, as `download()` makes it, and stays as it is unless you say "close"
     - `align`: seconds a bar may wait for bars of other symbols that closed at the same instant, to come in one next()
@@ -67,7 +60,8 @@ class BaseLiveDataFeed(WantedBars):
     - `warehouse`: bars on disk: a folder, a Warehouse, or True for BTFEEDS_WAREHOUSE. History is read there first, only
       the rest is downloaded, and what comes live is kept
     - `tz`, `sessionstart`, `sessionend`: as everywhere in backtrader; tz may be a name, without pytz
-    - `rest_url`, `stream_url`, `sandbox`, `clock`: other hosts, the venue's test hosts, another time
+    - `rest_url`, `stream_url`, `sandbox`, `clock`: other hosts, the venue's test hosts, another time. A warehouse keeps
+      the bars of test hosts as a series of their own ("binance sandbox")
 
     Larger timeframes: `cerebro.resampledata(feed, timeframe=bt.TimeFrame.Minutes, compression=5)`, mixed with
     `cerebro.adddata(feed)` as you like. A larger bar, too, is stamped exactly with its close: a day's bar carries the
@@ -108,7 +102,7 @@ class BaseLiveDataFeed(WantedBars):
         self._seat: Seat | None = None
         self._wake: Wake | None = None
         self._finalizer: Any = None
-        self._inner: Any = None
+        self._guest: Guest | None = None  # of a backtest's feed beside live ones
         self._downloaded: pd.DataFrame | None = None
         self._span: tuple[int | None, int] = (None, 0)
         self._gaps: deque[Gap] = deque(maxlen=64)
@@ -125,7 +119,7 @@ class BaseLiveDataFeed(WantedBars):
         if not framed:
             self._symbol = Symbol(self.p.dataname)
             if not isinstance(self.p.venue, Venue):
-                self.p.venue = venues.canonical(self.p.venue)
+                self.p.venue = streaming(self.p.venue)
             self.p.dataname = _NOTHING
             self._name = self.p.name or str(self._symbol)
         self._lives = self._symbol is not None and not self.p.historical
@@ -139,7 +133,7 @@ class BaseLiveDataFeed(WantedBars):
 
     def __getstate__(self) -> dict[str, Any]:
         # Optimizations send feeds to other processes: threads, locks and sockets stay here.
-        return {**self.__dict__, "_seat": None, "_wake": None, "_finalizer": None, "_position": None}
+        return {**self.__dict__, "_seat": None, "_guest": None, "_wake": None, "_finalizer": None, "_position": None}
 
     # --- start and end -----------------------------------------------------------------------------------------------
 
@@ -147,7 +141,7 @@ class BaseLiveDataFeed(WantedBars):
         self.leave()
         self._settled = 0
         self._over = self._at_hand = False  # at hand: `load` has fetched a bar for `_load`
-        self._exhausted = self._inner_fresh = False
+        self._exhausted = False
         self._last_open: int | None = None
         self._gaps.clear()
         self._start_asked: int | None = None
@@ -157,17 +151,16 @@ class BaseLiveDataFeed(WantedBars):
             self.p.dataname = self._download()
         super().start()
         if not self.islive():
+            self._guest = guest_of(self)
             return
         self._start_finish()
         lines = self.lines
         self._targets = (lines.open, lines.high, lines.low, lines.close, lines.volume, lines.datetime, lines.filled)
         self._claim()
-        self._inner = self.p.backfill_from
-        if self._inner is None:
+        if self.p.backfill_from is None:
             self._open(self._start_ms(self._feed_clock.now()))
         else:
-            self._inner.setenvironment(self._env)
-            self._inner._start()
+            self._sit(Prelude(self.p.backfill_from, self._env, self._base, stamps_close=self.stamps_close))
 
     def stop(self) -> None:
         super().stop()
@@ -179,26 +172,35 @@ class BaseLiveDataFeed(WantedBars):
         """Close the stream. Called at the end of a run, however it ends; harmless when there is nothing to close."""
         self._settled = self.settled()
         self._let_go()
+        if self._guest is not None:
+            self._guest.leave()
         seat, self._seat = self._seat, None
         if seat is None or self._wake is None:
             return
         self._wake.leave(seat)
         self.error = seat.stream.error or self.error
         self.summary = seat.stream.summary
-        self._finalizer()
+        self._finalizer.detach()
+        seat.stream.close()
 
     def _open(self, start: int | None) -> None:
         """Subscribe. Never blocks."""
         if self._start_asked is None:
             self._start_asked = start
         stream = self.make_stream(start, self._until_ms())
+        stream.open(self._sit(stream).push)
+
+    def _sit(self, stream: Source) -> Wake:
+        """Take a place at the Wake, in place of the one there was."""
         self._wake = wake_of(self._env)
+        if self._seat is not None:
+            self._wake.leave(self._seat)
         venue, align = self._venue(), round(self.p.align * 1000)
         turn = 60_000 / venue.limits.weight_per_minute
         self._seat = Seat(stream, self._base, self._feed_clock, align, host=venue.name, turn_ms=turn)
         self._wake.join(self._seat)
-        self._finalizer = weakref.finalize(self, stream.close)
-        stream.open(self._wake.push)
+        self._finalizer = weakref.finalize(self, stream.abandon)
+        return self._wake
 
     # --- live --------------------------------------------------------------------------------------------------------
 
@@ -218,9 +220,8 @@ class BaseLiveDataFeed(WantedBars):
             trim(self._env, max(getattr(data.p, "keep", 0) for data in self._env.datas))
 
     def next(self, datamaster: Any = None, ticks: bool = True) -> bool | None:
-        if self.islive() and datamaster is None:
-            rest_ticks(self)
         if self._idle():
+            broker.rest(self)
             return None
         got: bool | None = super().next(datamaster, ticks=ticks)
         if got and self._wake is not None:
@@ -256,20 +257,15 @@ class BaseLiveDataFeed(WantedBars):
 
     def _load(self) -> bool | None:
         if not self.islive():
-            loaded = super()._load()
-            self._exhausted = not loaded
+            loaded = row(self, self._guest, super()._load)
+            self._exhausted = loaded is False
             return loaded
         if not self._at_hand and not (got := self._fetch()):
             return got
         self._at_hand = False
         seat = self._seat
-        if seat is None or seat.held is None:
-            self.lines.filled[0] = 0.0
-            for alias in self._inner.getlinealiases():
-                getattr(self.lines, alias)[0] = getattr(self._inner.lines, alias)[0]
-            self._sources[len(self) & 1] = "history"
-            self._inner_fresh = False
-            return True
+        assert seat is not None
+        assert seat.held is not None
         delivery, seat.held = seat.held, None
         bar = delivery.bar
         self._loaded, self._last_open = bar, bar.open_time
@@ -278,19 +274,22 @@ class BaseLiveDataFeed(WantedBars):
         o, h, lo, c, v, d, filled = self._targets
         o[0], h[0], lo[0], c[0], v[0], d[0] = bar.open, bar.high, bar.low, bar.close, bar.volume, days(stamp)
         filled[0] = 1.0 if delivery.source == "filled" else 0.0
+        if isinstance(seat.stream, Prelude):
+            seat.stream.copy(self.lines)
         return True
 
     def _fetch(self) -> bool | None:
         """True: a bar is at hand; None: not now; False: never again. Waits, when it is this feed's turn to."""
         if self._over:
             return False
-        if self._inner is not None and self._from_inner():
-            return True
         seat, wake = self._seat, self._wake
         if seat is None or wake is None:
             return False
         while True:
             if seat.held is None and not self._pull(seat):
+                if isinstance(seat.stream, Prelude):
+                    seat = self._begin_itself()
+                    continue
                 if seat.stream.finished:
                     self._over = True
                     self.error = seat.stream.error
@@ -313,26 +312,20 @@ class BaseLiveDataFeed(WantedBars):
         return False
 
     def _tell(self, seat: Seat, notice: Notice) -> None:
-        if notice.status in _NO_HISTORY_NOW:
-            seat.in_history = False
+        seat.hear(notice.status)
         if isinstance(notice.payload, Gap):
             self._gaps.append(notice.payload)
         extra = () if notice.payload is None else (notice.payload,)
         self.put_notification(notice.status, notice.reason, *extra)
 
-    def _from_inner(self) -> bool:
-        """A bar of `backfill_from`; behind its last one the stream begins."""
-        if self._inner_fresh or self._inner.next():
-            self._inner_fresh = True
-            stamp = ms_of(self._inner.lines.datetime[0])
-            self._last_open = self._base.back(stamp, 1) if self.stamps_close else stamp
-            return True
-        self._inner = None
+    def _begin_itself(self) -> Seat:
+        """The stream begins behind the last bar of `backfill_from`."""
         start = self._start_ms(self._feed_clock.now())
         if self._last_open is not None:
             start = max(self._base.close(self._last_open), start or 0)
         self._open(start)
-        return False
+        assert self._seat is not None
+        return self._seat
 
     # --- what clones, filters and backtrader ask ---------------------------------------------------------------------
 
@@ -376,9 +369,25 @@ BinanceUSLiveDataFeed = _CLASSES["binanceus"]
 BinanceFuturesLiveDataFeed = _CLASSES["binanceusdm"]
 
 
+def streaming(name: str) -> str:
+    """The registry's name of a venue that has a stream. Raises ConfigError for an unknown one, and for one without."""
+    if name in _CLASSES:
+        return name
+    from btfeeds.history.downloader import canonical  # here: a feed of a DataFrame needs no network code
+
+    known = canonical(name)
+    if known not in _CLASSES:
+        raise ConfigError(
+            f"{known} gives history only: it has no stream.",
+            "Nothing was started.",
+            "Fetch its bars (`btfeeds fetch`, DataManager) and backtest them with HistoryFeed.",
+        )
+    return known
+
+
 def live(venue: str, symbol: str, timeframe: str, **params: Any) -> BaseLiveDataFeed:
-    """A feed ready for `cerebro.adddata`. `params` are those of BaseLiveDataFeed."""
-    name = venues.canonical(venue)
+    """A feed ready for `cerebro.adddata`. `params` are those of BaseLiveDataFeed. Raises ConfigError."""
+    name = streaming(venue)
     feed: BaseLiveDataFeed = _CLASSES[name](
         dataname=symbol, venue=name, timeframe=parsed(timeframe), **params
     )

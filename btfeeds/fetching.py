@@ -13,7 +13,7 @@ from typing import Any
 
 from btfeeds import inventory
 from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete, WarehouseError
-from btfeeds.history.derived import MINUTE, Derived
+from btfeeds.history.derived import MINUTE, Derived, makes
 from btfeeds.history.ranges import union, whole
 from btfeeds.manager import DataManager, series_venue
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
@@ -80,7 +80,8 @@ def fetch(
     """
     begun = time.monotonic()
     result = Fetched(wish)
-    warehouse.set_checkpoint(_key(wish), {"start": wish.span.start, "end": wish.span.end})
+    noted = {"start": wish.span.start, "end": wish.span.end, "larger": [str(one) for one in wish.larger]}
+    warehouse.set_checkpoint(_key(wish), noted)
     filled: list[tuple[str, TimeRange]] = []
     try:
         for had in manager.fill(wish.provider, wish.symbol, wish.timeframe, wish.span, cancelled=cancelled):
@@ -113,17 +114,23 @@ def fetch(
 
 def interrupted(warehouse: Warehouse, provider: str, symbol: Symbol, timeframe: Timeframe) -> TimeRange:
     """What a fetch that did not come to its end was to have. Raises ConfigError where there is none."""
+    return left_over(warehouse, provider, symbol, timeframe).span
+
+
+def left_over(warehouse: Warehouse, provider: str, symbol: Symbol, timeframe: Timeframe) -> Wish:
+    """The wish of a fetch that did not come to its end. Raises ConfigError where there is none."""
     wish = Wish(provider, symbol, timeframe, TimeRange(0, 0))
     noted = warehouse.checkpoint(_key(wish))
     if noted is None:
         raise ConfigError(
             f"No fetch of {wish} was interrupted.", "Nothing was started.", "Say what is wanted with --from and --to."
         )
-    return TimeRange(int(noted["start"]), int(noted["end"]))
+    larger = tuple(Timeframe.parse(text) for text in noted.get("larger", ()))
+    return Wish(provider, symbol, timeframe, TimeRange(int(noted["start"]), int(noted["end"])), larger)
 
 
-def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe]) -> None:
-    """Raises ConfigError where larger bars cannot be made."""
+def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe], symbols: Sequence[Symbol] = ()) -> None:
+    """Raises ConfigError where larger bars cannot be made, or not of these symbols."""
     for one in larger:
         if timeframe != MINUTE or one == MINUTE or not one.holds(MINUTE):
             raise ConfigError(
@@ -131,6 +138,13 @@ def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe]) -> None:
                 "Nothing was started.",
                 "Larger bars are made of minutes: fetch 1m, and name timeframes above it.",
             )
+        for symbol in symbols:
+            if not makes(symbol, one):
+                raise ConfigError(
+                    f"Bars of {one} of {symbol} cannot be made of its minutes: its days are not those of UTC.",
+                    "Nothing was started.",
+                    f"Fetch the venue's own: btfeeds fetch … {symbol} 1d. Larger bars below a day can be made.",
+                )
 
 
 def _make_larger(warehouse: Warehouse, result: Fetched, filled: list[tuple[str, TimeRange]]) -> None:

@@ -19,6 +19,7 @@ from btfeeds.errors import ConfigError
 _UTC = dt.UTC
 _DAY = 86_400_000
 _UNIT_MS = {"t": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY, "w": 7 * _DAY}
+_LONGEST = 36_600 * _DAY  # so that whatever is reckoned with it stays within the calendar
 _MONDAY = 4 * _DAY  # 1970-01-05 was a Monday; weeks that open on another day (Kraken, KuCoin) are not used
 
 
@@ -205,7 +206,12 @@ def _parse_timeframe(text: str) -> Timeframe:
     for small, large, factor in (("s", "m", 60), ("m", "h", 60), ("h", "d", 24)):
         if unit == small and count % factor == 0:
             count, unit = count // factor, large
-    return Timeframe(count, unit)
+    made = Timeframe(count, unit)
+    if made.ms > _LONGEST:
+        raise ConfigError(
+            f"{text!r} is longer than a hundred years.", "Nothing was started.", "Write something shorter, as in 10d."
+        )
+    return made
 
 
 class Symbol(str):

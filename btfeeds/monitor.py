@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -205,13 +205,59 @@ class SealFailed(Happening):
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class PricesRescaled(Happening):
+    """The provider now gives `factor` times the prices that lie on disk: a split. Bars that open from `start` to `end`
+    (epoch ms) were forgotten, to be asked for again; older ones it has no more, and they keep their former prices.
+    """
+
+    feed: str
+    factor: float
+    start: int
+    end: int
+    older: int  # how many bars keep their former prices
+
+
 Sink = Callable[[Happening], None]
 _sinks: list[Sink] = []
 _lock = threading.Lock()  # guards _sinks and counts
 
 
+class _Thread(threading.local):
+    """What a thread knows of itself: how many hushed locks it holds, and what is to be told when it holds none."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.untold: deque[Happening] = deque()
+
+
+_thread = _Thread()
+
+
+class Hushed:
+    """A reentrant lock under which nothing is told: a sink may want locks of its own, or take its time. What is
+    published meanwhile is told in its order, as soon as the thread holds no such lock any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        _thread.held += 1
+
+    def __exit__(self, *error: object) -> None:
+        _thread.held -= 1
+        self._lock.release()
+        while _thread.untold and not _thread.held:
+            publish(_thread.untold.popleft())
+
+
 def publish(happening: Happening) -> None:
-    """Tell every sink."""
+    """Tell every sink, now or (see Hushed) soon."""
+    if _thread.held:
+        _thread.untold.append(happening)
+        return
     for sink in tuple(_sinks):
         try:
             sink(happening)
@@ -252,6 +298,7 @@ _LEVELS = {
     "FileQuarantined": logging.ERROR,
     "RowsRejected": logging.WARNING,
     "SealFailed": logging.WARNING,
+    "PricesRescaled": logging.WARNING,
     "Disconnected": logging.WARNING,
     "SubscriptionRefused": logging.ERROR,
     "BackfillFailed": logging.WARNING,

@@ -75,6 +75,9 @@ class FakeStream:
     def close(self) -> None:
         self.closed = True
 
+    def abandon(self) -> None:
+        self.closed = True
+
 
 class FakeFeed(BaseLiveDataFeed):
     """A live feed on a FakeStream: FakeFeed(dataname="BTC/USDT", stream=FakeStream(...))."""

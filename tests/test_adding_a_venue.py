@@ -63,7 +63,7 @@ def test_the_suite_notices_a_dialect_that_is_wrong(followed: Path) -> None:
     file = followed / "btfeeds" / "venues" / "minutely.py"
     right = file.read_text(encoding="utf-8")
     try:
-        file.write_text(right.replace("span.end - 1", "span.end - timeframe.ms - 1"), encoding="utf-8")
+        file.write_text(right.replace('"from": span.start', '"from": span.start + timeframe.ms'), encoding="utf-8")
         done = run(followed, "pytest", "tests/venues/test_conformance.py", "-k", "minutely and span", "-q")
     finally:
         file.write_text(right, encoding="utf-8")

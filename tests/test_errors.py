@@ -68,3 +68,10 @@ def test_an_error_survives_the_way_between_processes(cls: type[BtfeedsError]) ->
     error = cls("It broke.", "We stopped.", "Mend it.")
     back = pickle.loads(pickle.dumps(error))
     assert (type(back), str(back), vars(back)) == (cls, str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [(-5.0, 0.0), (float("nan"), 0.0), (float("inf"), 604_800.0), (8e5, 604_800.0)]
+)
+def test_no_wait_is_negative_or_longer_than_a_week(said: float, seconds: float) -> None:
+    assert errors.RateLimited("No.", retry_after=said).retry_after == seconds

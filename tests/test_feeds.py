@@ -4,6 +4,7 @@ import datetime as dt
 import pickle
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import backtrader as bt
@@ -12,7 +13,7 @@ import pytest
 
 import btfeeds
 from btfeeds.clock import ManualClock, ScaledClock
-from btfeeds.errors import UnknownSymbol
+from btfeeds.errors import ConfigError, UnknownSymbol
 from btfeeds.feeds import (
     BaseLiveDataFeed,
     BinanceFuturesLiveDataFeed,
@@ -142,6 +143,8 @@ def test_a_second_run_begins_anew() -> None:
         ({"history": 10}, ("2024-03-01T11:50Z", None)),
         ({"history": "2h"}, ("2024-03-01T10:00Z", None)),
         ({"history": "2h", "backfill_start": False}, (None, None)),
+        ({"history": "20000d"}, ("1970-01-01T00:00Z", None)),
+        ({"fromdate": dt.datetime(1962, 1, 2)}, ("1970-01-01T00:00Z", None)),
         ({"fromdate": dt.datetime(2024, 2, 1)}, ("2024-02-01T00:00Z", None)),
         ({"fromdate": dt.datetime(2024, 2, 1), "tz": "Europe/Berlin"}, ("2024-01-31T23:00Z", None)),
         ({"fromdate": "2024-02-01T01:00+01:00", "tz": "Europe/Berlin"}, ("2024-02-01T00:00Z", None)),
@@ -172,6 +175,42 @@ def test_bars_of_another_feed_can_come_first() -> None:
     assert data.asked == (NOON + 3 * MINUTE, None)
 
 
+@pytest.mark.parametrize("stamp", ["open", "close"])
+def test_bars_of_a_feed_of_ours_that_come_first_are_stamped_as_the_feeds_own(stamp: str) -> None:
+    index = pd.date_range("2024-03-01 12:00", periods=2, freq="min")  # when they open, as in a download
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), 5.0), index=index)
+    first = BaseLiveDataFeed(dataname=frame, timeframe="1m", stamp=stamp)
+    data = feed(DELAYED, *minutes(1, 2), LIVE, END, backfill_from=first)
+    pages = [page["BTC/USDT"] for page in run(data).pages if isinstance(page, dict)]
+    assert pages == [("01 12:01", 5), ("01 12:02", 5), ("01 12:03", 1)]
+    assert data.asked == (NOON + 2 * MINUTE, None)
+
+
+def test_a_feed_that_comes_first_may_have_lines_of_its_own() -> None:
+    class Priced(bt.feeds.PandasData):
+        lines = ("vwap",)
+        params = (("vwap", -1),)
+
+    index = pd.date_range("2024-03-01 12:01", periods=1, freq="min")
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume", "vwap"), 5.0), index=index)
+    data = feed(DELAYED, *minutes(1, 1), LIVE, END, backfill_from=Priced(dataname=frame))
+    assert [page for page in run(data).pages if isinstance(page, dict)] == [
+        {"BTC/USDT": ("01 12:01", 5)}, {"BTC/USDT": ("01 12:02", 1)},
+    ]  # fmt: skip
+
+
+def test_bars_that_come_first_keep_in_step_with_another_feed() -> None:
+    index = pd.date_range("2024-03-01 12:01", periods=2, freq="min")
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), 5.0), index=index)
+    first = bt.feeds.PandasData(dataname=frame)
+    late = [lambda: None] * 3
+    for order in (1, -1):
+        a = feed(DELAYED, *late, *minutes(2, 2), LIVE, END, symbol="A/USDT", backfill_from=first)
+        b = feed(DELAYED, *late, *minutes(2), *late, *minutes(2, 2), LIVE, END, symbol="B/USDT", settled=NOON)
+        pages = [page for page in run(*(a, b)[::order]).pages if isinstance(page, dict)]
+        assert [sorted(page) for page in pages] == [["A/USDT", "B/USDT"]] * 4
+
+
 def test_the_stream_is_told_the_feeds_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     made: dict[str, Any] = {}
 
@@ -186,7 +225,7 @@ def test_the_stream_is_told_the_feeds_parameters(monkeypatch: pytest.MonkeyPatch
     assert str(made.pop("subscription")) == "binanceus ETH/USDT 1h"
     assert (made["venue"].name, made.pop("venue").rest_url) == ("binanceus", "http://x")
     told = {"clock": clock, "start": 5, "until": 7, "gaps": "fill", "after": None, "capacity": 9, "backfill": False}
-    assert made == {**told, "stored": None}
+    assert made == {**told, "relative": True, "stored": None}
 
 
 # --- several feeds ---------------------------------------------------------------------------------------------------
@@ -240,6 +279,33 @@ def test_histories_of_several_feeds_go_in_step() -> None:
     pages = [page for page in run(a, b).pages if isinstance(page, dict)]
     thread.join()
     assert [list(page) for page in pages] == [["A/USDT", "B/USDT"]] * 3
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_histories_with_quiet_minutes_go_as_in_a_backtest(order: int) -> None:
+    a = feed(DELAYED, *[bar(NOON + n * MINUTE) for n in (3, 4, 6)], LIVE, END, symbol="A/USDT", settled=NOON)
+    b = feed(DELAYED, *[bar(NOON + n * MINUTE) for n in (0, 4, 5, 6)], LIVE, END, symbol="B/USDT", settled=NOON)
+    pages = [page for page in run(*(a, b)[::order]).pages if isinstance(page, dict)]
+    assert [{name[0]: stamp for name, (stamp, _) in page.items()} for page in pages] == [
+        {"B": "01 12:01"},
+        {"A": "01 12:04"},
+        {"A": "01 12:05", "B": "01 12:05"},
+        {"B": "01 12:06"},
+        {"A": "01 12:07", "B": "01 12:07"},
+    ]
+
+
+def test_a_feed_tells_whether_another_history_has_yet_to_give_what_belongs_before_a_larger_bar() -> None:
+    told: list[bool] = []
+    a = feed(DELAYED, *minutes(5), LIVE, END, symbol="A/USDT", settled=NOON)
+    b = feed(DELAYED, bar(NOON + 7 * MINUTE), LIVE, END, symbol="B/USDT", settled=NOON)
+
+    class Asks(Diary):
+        def next(self) -> None:
+            told.append(b.ahead(NOON + 5 * MINUTE))
+
+    run(a, b, strategy=Asks)
+    assert told == [True, True, True, True, False, False]
 
 
 def test_with_align_the_bars_of_one_instant_come_in_one_next() -> None:
@@ -416,11 +482,14 @@ class Downloads:
     """In place of the downloader: `count` hourly bars from `start`."""
 
     asked: list[Any] = []  # noqa: RUF012
+    provider: SimpleNamespace
 
     @classmethod
     def create(cls, provider: str, **settings: Any) -> Downloads:
         cls.asked.append((provider, settings["rest_url"]))
-        return cls()
+        made = cls()
+        made.provider = SimpleNamespace(bars_of=provider)
+        return made
 
     def download(self, symbol: str, timeframe: Timeframe, start: int, end: int) -> pd.DataFrame:
         self.asked.append((symbol, str(timeframe), start, end))
@@ -506,6 +575,19 @@ def test_a_live_feed_shows_time_in_its_zone() -> None:
 def test_live_makes_the_feed_of_the_venue() -> None:
     classes = [type(live(name, "BTC/USDT", "1m")) for name in ("binance", "binanceus", "binanceusdm")]
     assert classes == [BinanceLiveDataFeed, BinanceUSLiveDataFeed, BinanceFuturesLiveDataFeed]
+
+
+@pytest.mark.parametrize("name", ["yahoo", "YFinance", "stooq", "binancearchive", "ibkr"])
+def test_who_has_no_stream_is_refused_when_the_feed_is_made(name: str) -> None:
+    with pytest.raises(ConfigError, match="gives history only"):
+        live(name, "AAPL", "1d")
+    with pytest.raises(ConfigError, match="gives history only"):
+        BaseLiveDataFeed(dataname="AAPL", venue=name, timeframe="1d", historical=True, history="30d")
+
+
+def test_a_venue_nobody_knows_is_refused_when_the_feed_is_made() -> None:
+    with pytest.raises(ConfigError, match="no venue 'nowhere'"):
+        live("nowhere", "AAPL", "1d")
 
 
 def test_a_feed_is_named_after_its_symbol() -> None:

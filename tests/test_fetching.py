@@ -11,7 +11,7 @@ import pytest
 
 from btfeeds import venues
 from btfeeds.errors import ConfigError, NetworkError, WarehouseUnwritable
-from btfeeds.fetching import Fetched, Wish, check_larger, fetch, interrupted
+from btfeeds.fetching import Fetched, Wish, check_larger, fetch, interrupted, left_over
 from btfeeds.manager import DataManager, series_venue
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.venues.binance import Binance
@@ -92,6 +92,21 @@ def test_an_end_that_was_not_reached_is_told_and_can_be_resumed(warehouse: Wareh
     assert run(venue, warehouse, wish(0, 2_500)).bars == 1_500
     with pytest.raises(ConfigError, match="No fetch of binance BTC/USDT 1m was interrupted"):
         interrupted(warehouse, "binance", BTC, MINUTE)
+
+
+def test_larger_bars_that_an_interrupted_fetch_was_to_make_are_remembered(warehouse: Warehouse) -> None:
+    def down(params: dict[str, str], rows: list[Row]) -> Any:
+        return httpx2.Response(503) if int(params["startTime"]) >= NOON + 1_000 * M else rows
+
+    run(FakeVenue(2_500, change=down), warehouse, wish(0, 2_500, FIVE, HOUR))
+    assert left_over(warehouse, "binance", BTC, MINUTE) == wish(0, 2_500, FIVE, HOUR)
+
+
+def test_days_of_shares_are_not_made_of_minutes() -> None:
+    check_larger(MINUTE, [HOUR], [Symbol("AAPL")])
+    check_larger(MINUTE, [Timeframe.parse("1d")], [BTC])
+    with pytest.raises(ConfigError, match="Bars of 1d of AAPL cannot be made of its minutes"):
+        check_larger(MINUTE, [Timeframe.parse("1d")], [BTC, Symbol("AAPL")])
 
 
 def test_single_bars_that_cannot_be_had_are_named(warehouse: Warehouse) -> None:

@@ -65,6 +65,13 @@ def test_what_is_no_timeframe_is_refused(text: str) -> None:
         Timeframe.parse(text)
 
 
+def test_a_timeframe_beyond_the_calendar_is_refused() -> None:
+    assert Timeframe.parse("1000M").floor(0) < 0
+    for text in ("99999M", "99999w", "40000d"):
+        with pytest.raises(ConfigError, match="longer than a hundred years"):
+            Timeframe.parse(text)
+
+
 def test_m_is_minutes_and_capital_m_is_months() -> None:
     assert Timeframe.parse("1m").ms == 60_000
     assert Timeframe.parse("1M").ms == 31 * 86_400_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 
@@ -52,6 +53,46 @@ def test_a_sink_that_fails_is_dropped_and_the_others_are_told(caplog: pytest.Log
     monitor.publish(Connected("binance", 2))
     assert (len(asked), len(told)) == (1, 2)
     assert "out of order" in caplog.text
+
+
+def test_what_is_published_under_a_hushed_lock_is_told_in_its_order_when_no_such_lock_is_held() -> None:
+    told: list[str] = []
+    sink = monitor.add(lambda happening: told.append(happening.venue))
+    outer, inner = monitor.Hushed(), monitor.Hushed()
+    try:
+        with outer:
+            monitor.publish(monitor.Connected("a", 1))
+            with inner, outer:
+                monitor.publish(monitor.Connected("b", 1))
+            assert told == []
+        assert told == ["a", "b"]
+        with contextlib.suppress(ValueError), inner:
+            monitor.publish(monitor.Connected("c", 1))
+            raise ValueError
+        monitor.publish(monitor.Connected("d", 1))
+    finally:
+        monitor.remove(sink)
+    assert told == ["a", "b", "c", "d"]
+
+
+def test_a_sink_that_takes_a_hushed_lock_and_publishes_is_heard() -> None:
+    told: list[str] = []
+    lock = monitor.Hushed()
+
+    def sink(happening: monitor.Happening) -> None:
+        told.append(happening.venue)
+        if happening.venue == "a":
+            with lock:
+                monitor.publish(monitor.Connected("b", 1))
+
+    monitor.add(sink)
+    try:
+        with lock:
+            monitor.publish(monitor.Connected("a", 1))
+            monitor.publish(monitor.Connected("c", 1))
+    finally:
+        monitor.remove(sink)
+    assert sorted(told) == ["a", "b", "c"]
 
 
 def test_counts_are_kept_by_kind() -> None:

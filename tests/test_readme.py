@@ -70,7 +70,7 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
 
     listed = {int(code) for code in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in code.split(",")}
     assert listed >= {cls.exit_code for cls in classes(BtfeedsError)}
-    assert listed >= {app.DEFECT, app.INTERRUPTED, app.BROKEN_PIPE, app.TERMINATED}
+    assert listed >= {app.DEFECT, app.UNWRITABLE, app.INTERRUPTED, app.BROKEN_PIPE, app.TERMINATED}
 
 
 @pytest.mark.parametrize("document", ["README.md", ".env.example"])

@@ -1,4 +1,5 @@
-"""Leaving a run for good, and plotting without a display: two small wrappers put on a Cerebro *instance*.
+"""Leaving a run for good, and plotting without a display: two small wrappers put on a Cerebro *instance*. And what no
+Cerebro can do with our feeds is refused before anything starts.
 
 Nobody calls `data.stop()` when an exception (or Ctrl+C) leaves `cerebro.run()`; sockets would stay open. And
 backtrader insists on a window for its charts, which fails where there is no display. The wrappers are plain objects
@@ -11,6 +12,8 @@ import os
 import sys
 from typing import Any
 
+from btfeeds.errors import ConfigError
+
 
 class Run:
     """In place of `cerebro.runstrategies`: closes the streams of our feeds, however the run ends."""
@@ -20,6 +23,7 @@ class Run:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         cerebro = self.cerebro
+        _check_memory(cerebro)
         try:
             return type(cerebro).runstrategies(cerebro, *args, **kwargs)
         finally:
@@ -48,6 +52,25 @@ def headless() -> bool:
     """Whether there is no display to draw on."""
     unix = sys.platform not in ("darwin", "win32", "cygwin")
     return unix and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def check_new(cerebro: Any, data: Any) -> None:
+    """Raises ConfigError for a feed that is in this Cerebro already: each of the two would take bars off the other."""
+    if any(one is data for one in cerebro.datas):
+        raise ConfigError(
+            f"The feed {data._name} is in this Cerebro already.",
+            "It was not added again.",
+            "Add the feed itself first (adddata), then resample or replay it; or make a second feed of the symbol.",
+        )
+
+
+def _check_memory(cerebro: Any) -> None:
+    if int(cerebro.p.exactbars) >= 1 and len(cerebro.datas) > 1:
+        raise ConfigError(
+            f"exactbars={cerebro.p.exactbars!r} with more than one feed loses bars: backtrader cannot put one off.",
+            "Nothing was started.",
+            "Leave exactbars out; keep=1000 on a live feed saves memory, too (exactbars=-1 or -2 work as well).",
+        )
 
 
 def install(cerebro: Any) -> None:

@@ -14,10 +14,11 @@ import pandas as pd
 
 from btfeeds import inventory
 from btfeeds.cerebro import filling, options
+from btfeeds.cerebro.guest import Guest, guest_of, row
 from btfeeds.cerebro.stamps import timeframe
 from btfeeds.cerebro.wanted import WantedBars
 from btfeeds.clock import Clock, SystemClock
-from btfeeds.errors import HistoryIncomplete
+from btfeeds.errors import ConfigError, HistoryIncomplete
 from btfeeds.history.derived import MINUTE, Derived
 from btfeeds.history.kinds import classify
 from btfeeds.manager import DataManager, opened, series_venue
@@ -32,7 +33,8 @@ class HistoryFeed(WantedBars):
 
     - `dataname`: the symbol; `venue`: whose bars, as `btfeeds warehouse ls` names them, or "auto" together with
       missing="download": whoever has them (manager.DataManager)
-    - `timeframe`, `compression`, `fromdate`, `todate`, `history`: as for a live feed; without them all there is
+    - `timeframe`, `compression`, `fromdate`, `todate`, `history`: as for a live feed; without them all there is, and
+      without `todate` it ends where the series ends
     - `warehouse`: a folder, a Warehouse, or True (default) for BTFEEDS_WAREHOUSE
     - `missing`: what to do about bars nobody was ever asked for: "stop" raises HistoryIncomplete, "skip" goes on
       without them, "download" has them downloaded and kept
@@ -62,6 +64,7 @@ class HistoryFeed(WantedBars):
         self._span: tuple[int | None, int] = (None, 0)
         self._start_asked: int | None = None
         self._exhausted = False
+        self._guest: Guest | None = None  # beside live feeds
         self._feed_clock: Clock = self.p.clock or SystemClock()
         options.settle_series(self.p, framed=False)
         options.check_missing(self.p)
@@ -80,10 +83,18 @@ class HistoryFeed(WantedBars):
         self._start_asked = self._span[0]
         self.p.dataname = self._downloaded
         super().start()
+        self.leave()
+        self._guest = guest_of(self)
+
+    def leave(self) -> None:
+        """Nobody waits for this one any more."""
+        guest, self._guest = self._guest, None
+        if guest is not None:
+            guest.leave()
 
     def _load(self) -> bool | None:
-        loaded = super()._load()
-        self._exhausted = not loaded
+        loaded = row(self, self._guest, super()._load)
+        self._exhausted = loaded is False
         return loaded
 
     def settled(self) -> int:
@@ -120,8 +131,31 @@ class HistoryFeed(WantedBars):
                     f"Fetch them: btfeeds fetch {series} --from …; `btfeeds warehouse ls` lists what there is.",
                 )
             start = there.start if start is None else start
-            end = max(there.end, start) if end is None else end
-        return TimeRange(start, min(end or now, now))
+            end = there.end if end is None else end
+        span = TimeRange(start, min(end or now, now))
+        if not span:
+            self._empty(warehouse, series, span)
+        return TimeRange(span.start, max(span.start, span.end))
+
+    def _empty(self, warehouse: Warehouse, series: Subscription, span: TimeRange) -> None:
+        """There is no time in `span`: because nobody was asked for it, or because of what was said. Raises unless that
+        is to be passed over.
+        """
+        until = self._until_ms()
+        if until is not None and until <= span.start:
+            raise ConfigError(
+                f"{series}: from {iso(span.start)} to {iso(until)} there is no time.",
+                "The feed was not started.",
+                "fromdate has to lie before todate.",
+            )
+        if self.p.missing == "stop":
+            now = self._feed_clock.now()
+            raise HistoryIncomplete(
+                f"{series}: the warehouse {warehouse.root} has no whole bar from {iso(span.start)} on.",
+                "The feed was not started.",
+                f"btfeeds fetch {series} --from {iso(span.start)}; `btfeeds warehouse ls` tells what there is.",
+                missing=((span.start, now),) if span.start < now else (),
+            )
 
     def _complete(self, warehouse: Warehouse, series: Subscription, span: TimeRange) -> None:
         """Make what can be made of minutes. Raises HistoryIncomplete where bars are left that nobody was asked for."""

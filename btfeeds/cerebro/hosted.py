@@ -13,11 +13,13 @@ import backtrader as bt
 import numpy as np
 import numpy.typing as npt
 
-from btfeeds.cerebro import guard
+from btfeeds.cerebro import broker, guard
 from btfeeds.cerebro.bulk import BulkPandasData
-from btfeeds.cerebro.replay import Replaying
-from btfeeds.cerebro.resample import Clone, Resampling, check, open_time, restart
+from btfeeds.cerebro.clone import Clone
+from btfeeds.cerebro.replay import Replaying, cloneable
+from btfeeds.cerebro.resample import Resampling, check, open_time, restart
 from btfeeds.cerebro.stamps import utc
+from btfeeds.cerebro.wake import wake_of
 from btfeeds.cerebro.zones import zone
 from btfeeds.live.status import Status
 from btfeeds.market import Timeframe
@@ -49,11 +51,20 @@ class HostedFeed(BulkPandasData):
         """Whether a larger bar of this span would lack what the feed should have given."""
         return False
 
+    def ahead(self, instant: int) -> bool:
+        """Whether what closes at `instant` would come before older bars of another feed, whose history comes in."""
+        return wake_of(self._env).behind(instant, getattr(self, "_seat", None))
+
+    def days_zone(self) -> Any:
+        """The zone at whose midnights the bars of a day or more begin; None is UTC, as at every venue."""
+        return getattr(getattr(self.p.dataname, "index", None), "tz", None)
+
     def trusts_clock(self) -> bool:
         """Whether filters that close bars by the wall clock may do so."""
         return True
 
     def setenvironment(self, env: Any) -> None:
+        guard.check_new(env, self)
         super().setenvironment(env)
         guard.install(env)
 
@@ -62,7 +73,7 @@ class HostedFeed(BulkPandasData):
 
     def start(self) -> None:
         super().start()
-        self._ticks: list[tuple[str, Any]] = []
+        broker.begin(self)
         self._cut = 0
         restart(self)
 
@@ -96,6 +107,7 @@ class HostedFeed(BulkPandasData):
     # --- resampling and cutting ----------------------------------------------------------------------------------
 
     def clone(self, **kwargs: Any) -> Clone:
+        cloneable(self)
         return Clone(dataname=self, **kwargs)  # type: ignore[call-arg]
 
     def copyas(self, _dataname: str, **kwargs: Any) -> Clone:
@@ -113,22 +125,11 @@ class HostedFeed(BulkPandasData):
 
     @property
     def resampling(self) -> int:
-        return 0  # see Clone.resampling
+        return 0  # see clone.Clone.resampling
 
     @resampling.setter
     def resampling(self, value: int) -> None:
         self._resampling = value
-
-    def _tick_fill(self, force: bool = False) -> None:
-        """As backtrader's, which for every bar finds the lines by their names."""
-        if not self._ticks:
-            names = [name for name in self.getlinealiases() if name != "datetime"]
-            self._ticks = [(f"tick_{name}", getattr(self.lines, name)) for name in names]
-        first, line = self._ticks[0]
-        if force or getattr(self, first, None) is None:
-            for name, value in self._ticks:
-                setattr(self, name, value[0])
-            self.tick_last = line[0]
 
     def qbuffer(self, savemem: int = 0, replaying: bool = False) -> None:
         for line in self.lines:
@@ -142,9 +143,43 @@ class HostedFeed(BulkPandasData):
     def _check(self, forcedata: Any = None) -> None:
         check(self, forcedata, self.trusts_clock())
 
+    # --- what the broker trades on -----------------------------------------------------------------------------------
+
+    _tick_fill = broker.fill
+    _tick_nullify = broker.clear
+
+    def next(self, datamaster: Any = None, ticks: bool = True) -> bool | None:
+        if self.replaying:
+            broker.remember(self)
+        got: bool | None = super().next(datamaster, ticks=ticks or bool(self.replaying))
+        if not got:
+            broker.rest(self)
+        return got
+
+    def rewind(self, size: int = 1) -> None:
+        super().rewind(size)
+        broker.take_back(self)
+
+    def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
+        super().advance(size, datamaster, ticks=ticks)
+        broker.show_again(self)
+
+    def advance_peek(self) -> float:
+        broker.rest(self)  # in a preloaded run this is all that a feed hears of a round in which it does not move
+        coming: float = super().advance_peek()
+        return coming
+
+    def home(self) -> None:
+        super().home()
+        broker.clear(self)  # the last bar of all that were loaded
+
     def _last(self, datamaster: Any = None) -> bool:
-        self._tick_nullify()
+        length = len(self)
         last: bool = super()._last(datamaster)
+        if len(self) > length:
+            broker.fill(self, force=True)
+        else:
+            broker.rest(self)
         return last
 
     # --- statuses ----------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from btfeeds.cerebro.zones import zone
 from btfeeds.errors import ConfigError
 from btfeeds.market import Timeframe, to_ms
 
+_LONGEST_MS = 36_600 * 86_400_000
+
 
 def settle(p: Any, *, framed: bool) -> None:
     """Bring a live feed's parameters into their one form. `framed`: the bars are in a DataFrame. Raises ConfigError."""
@@ -59,6 +61,9 @@ def settle_series(p: Any, *, framed: bool) -> None:
     check_warehouse(p.warehouse)
     zone(p.tz)
     zone(p.tzinput)
+    if p.tzinput is not None and not framed:
+        raise _wrong("tzinput", p.tzinput, "Bars of a venue are in UTC; leave it out, or use tz to see them in a zone.")
+    _session(p)
     _dates(p)
     if p.history is not None:
         if p.fromdate is not None:
@@ -108,15 +113,22 @@ def history_start(history: Any, frame: Timeframe, now: int) -> int | None:
     """The opening time of the first bar of history: "30d", "2h", a number of bars (or its text), or None."""
     if history is None:
         return None
-    if isinstance(history, dt.timedelta):
-        return frame.floor(now - history // dt.timedelta(milliseconds=1))
     text = str(history).strip()
+    if isinstance(history, dt.timedelta):
+        return frame.floor(now - _reachable(history, history // dt.timedelta(milliseconds=1)))
     if isinstance(history, int | str) and not isinstance(history, bool):
         if re.fullmatch(r"\d{1,9}", text):
+            _reachable(history, int(text) * frame.ms)
             return frame.back(frame.floor(now), int(text))
         if re.fullmatch(r"[1-9]\d{0,4}[smhdwM]", text):
             return frame.floor(now - Timeframe.parse(text).ms)
     raise _wrong("history", history, 'Write a time as in "30d" or "2h", or a number of bars.')
+
+
+def _reachable(history: Any, ms: int) -> int:
+    if ms > _LONGEST_MS:
+        raise _wrong("history", history, "Give less than a hundred years.")
+    return ms
 
 
 def sandbox_hosts(p: Any) -> tuple[str, str]:
@@ -127,7 +139,22 @@ def sandbox_hosts(p: Any) -> tuple[str, str]:
     return p.rest_url, p.stream_url
 
 
+def sandbox_series(venue: str) -> str:
+    """Under which name a warehouse keeps the bars of a venue's test hosts: they are not the venue's."""
+    return f"{venue} sandbox"
+
+
+def _session(p: Any) -> None:
+    for name in ("sessionstart", "sessionend"):
+        value = getattr(p, name)
+        if value is not None and not isinstance(value, dt.time | dt.datetime):
+            raise _wrong(name, value, "Write a time: datetime.time(9, 30).")
+
+
 def _dates(p: Any) -> None:
+    if isinstance(p.todate, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", p.todate.strip()):
+        to_ms(p.todate.strip())  # raises for a day that there is not
+        p.todate = dt.date.fromisoformat(p.todate.strip())
     for name in ("fromdate", "todate"):
         value = getattr(p, name)
         if isinstance(value, str | int | float):

@@ -13,16 +13,15 @@ makes Cerebro fail.
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any, ClassVar
+from typing import Any
 
 import backtrader as bt
 
 from btfeeds.cerebro.buckets import Buckets
-from btfeeds.cerebro.replay import Replaying
-from btfeeds.cerebro.stamps import days, ms_of, timeframe, utc
+from btfeeds.cerebro.stamps import days, ms_of, timeframe
+from btfeeds.cerebro.zones import fits
 from btfeeds.errors import ConfigError
-from btfeeds.market import TICK
+from btfeeds.market import TICK, Timeframe
 
 # What backtrader's Resampler can be told, with the only value that makes sense here.
 _FIXED = {
@@ -58,22 +57,23 @@ class Resampling:
                 "The data was not added.",
                 "Resample to a multiple; add the feed itself (adddata) or its smallest timeframe first.",
             )
+        self.zone = zone_for(data, self.source, self.target)
         self.bucket: tuple[int, int] | None = None
-        self._buckets: Buckets | None = None
+        self._buckets = Buckets(self.target, self.zone)
         self._values: dict[str, float] = {}
         self._end = 0
         self._sum_rest = 0.0  # what the sum of the volumes lost by rounding
         self._over = 0  # larger bars that open before this were delivered
-        self._untraded = False  # whether nobody traded in the bar under way
+        self._price: float | None = None  # the close before
+        self._untraded = False  # whether nobody traded in the bar under way, as far as it goes
+        self._quiet: float | None = None  # the price at which the bar under way began without trades
         self._whole: bool | None = None  # whether the bar under way has its beginning; None before the first one
         data.resampling = 1
         data._timeframe, data._compression = number, compression
 
     def restart(self) -> None:
         """Forget the bar under way: a new run begins."""
-        self.bucket = None
-        self._buckets = None
-        self._whole = None
+        self.bucket = self._whole = self._price = None
         self._over = 0
 
     def __call__(self, data: Any) -> bool:
@@ -84,20 +84,18 @@ class Resampling:
         if opened < self._over:  # a trade behind its time: what it belongs to was delivered
             data.backwards()
             return True
-        untraded = _untraded(data)
+        untraded = _untraded(data, self._price)
+        self._price = data.lines.close[0]
         if self.bucket is None:
-            if self._buckets is None:
-                self._buckets = Buckets(self.target, data._tz)
             self.bucket = self._buckets.bounds(opened)
             first = self._whole is None
             self._whole = not first or data.begins(opened) <= self.bucket[0]
-            self._untraded = untraded
+            self._untraded, self._quiet = untraded, None
             self._begin(data)
         elif self._untraded and not untraded:
-            # Flat bars without trades repeat an older price: the larger bar opens with its first trade.
-            self._untraded = False
+            self._untraded, self._quiet = False, self._values["close"]
             self._begin(data)
-        elif self._untraded or not untraded:
+        else:
             self._add(data)
         self._end = self.source.close(opened)
         data.backwards()  # the bar has been taken off the feed
@@ -111,7 +109,7 @@ class Resampling:
 
     def last(self, data: Any) -> bool:
         """As `check`, at the end of the feed."""
-        if self.bucket and data.settled() >= self.bucket[1]:
+        if self.bucket and data.settled() >= self.bucket[1] and not data.ahead(self.bucket[1]):
             self._deliver(data)
             return True
         return False
@@ -138,6 +136,11 @@ class Resampling:
 
     def _deliver(self, data: Any) -> None:
         assert self.bucket is not None
+        if self._quiet is not None and self._values["volume"] == 0:
+            # No volumes at all, as of an index: the flat bars it began with count as any other.
+            self._values["open"] = self._quiet
+            self._values["high"] = max(self._values["high"], self._quiet)
+            self._values["low"] = min(self._values["low"], self._quiet)
         # Never before the bar that completes it, or Cerebro would show the larger bar first. With opening stamps it
         # carries the stamp of its last bar, to be in the same next().
         end = max(self.bucket[1], self._end)
@@ -150,152 +153,66 @@ class Resampling:
         self.bucket = None
 
 
-class Clone(bt.feed.DataClone):
-    """A second view of a feed, for `resampledata` and `replaydata` of a feed that is in the Cerebro already."""
-
-    lines: ClassVar[Any] = ("filled",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.p.fromdate, self.p.todate = self.data.p.fromdate, self.data.p.todate
-        # what the feed gives now, which is not its parameter when it is resampled itself
-        self.p.timeframe, self.p.compression = self.data._timeframe, self.data._compression
-        self._cut = 0
-
-    # Cerebro treats a mix of resampled and plain feeds in a way that fails when a resampled bar comes alone. It is not
-    # told: bars of all feeds come in order of their stamps, which is all that is wanted.
-    @property
-    def resampling(self) -> int:
-        return 0
-
-    @resampling.setter
-    def resampling(self, value: int) -> None:
-        self._resampling = value
-
-    _resampling = 0
-
-    def qbuffer(self, savemem: int = 0, replaying: bool = False) -> None:
-        for line in self.lines:
-            line.qbuffer(savemem=savemem, extrasize=self._resampling or replaying)
-
-    def buflen(self) -> int:
-        """How many bars there are, those that were cut off included."""
-        length: int = self.lines.buflen() + self._cut
-        return length
-
-    @property
-    def stamps_close(self) -> bool:
-        return bool(self.data.stamps_close)
-
-    def settled(self) -> int:
-        """Every bar of the feed that opens before this is in here."""
-        return shown(self.data) if self._dlen >= len(self.data) else 0
-
-    def begins(self, first: int) -> int:
-        """When the first bar would have opened, had there been trades; `first` is when it did."""
-        return int(self.data.begins(first))
-
-    def lacks(self, start: int, end: int) -> bool:
-        """Whether what the feed should have given of this span is not all there."""
-        return bool(self.data.lacks(start, end))
-
-    def opened(self, ago: int = 0) -> dt.datetime:
-        """When the bar opened, as a naive UTC datetime."""
-        return utc(self.open_time(ago))
-
-    def open_time(self, ago: int = 0) -> int:
-        """When the bar opened, in epoch ms."""
-        return open_time(self, ago)
-
-    def resample(self, **kwargs: Any) -> None:
-        self.addfilter(Resampling, **kwargs)
-        self._name = f"{self.data._name} {timeframe(self._timeframe, self._compression)}"
-
-    def replay(self, **kwargs: Any) -> None:
-        self.addfilter(Replaying, **kwargs)
-
-    def clone(self, **kwargs: Any) -> Any:
-        return type(self)(dataname=self.data, **kwargs)  # type: ignore[call-arg]
-
-    def copyas(self, _dataname: str, **kwargs: Any) -> Any:
-        copy = self.clone(**kwargs)
-        copy._dataname = copy._name = _dataname
-        return copy
-
-    def islive(self) -> bool:
-        return bool(self.data.islive())
-
-    def _timeoffset(self) -> Any:
-        return self.data._timeoffset()
-
-    def start(self) -> None:
-        super().start()
-        self._cut = 0
-        self._preloaded = False
-        restart(self)
-
-    def preload(self) -> None:
-        super().preload()
-        self._preloaded = True
-
-    def load(self) -> bool | None:
-        if not (self._preloading or self._barstack or self._barstash or len(self.data) > self._dlen):
-            return False
-        loaded: bool | None = super().load()
-        return loaded
-
-    def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
-        super().advance(size, datamaster, ticks=ticks)
-        if not self._preloaded:
-            self._dlen -= size  # a bar shown again after a rewind is not one more bar of the feed
-
-    def next(self, datamaster: Any = None, ticks: bool = True) -> bool | None:
-        if datamaster is None and self.data.islive():
-            rest_ticks(self)
-        got: bool | None = super().next(datamaster, ticks=ticks)
-        return got
-
-    def _check(self, forcedata: Any = None) -> None:
-        check(self, forcedata, self.data.trusts_clock())
-
-    def _last(self, datamaster: Any = None) -> bool:
-        self._tick_nullify()
-        last: bool = super()._last(datamaster)
-        return last
-
-
-def _untraded(data: Any) -> bool:
-    """Whether this is a row some venues have for a bar without trades."""
+def _untraded(data: Any, price: float | None) -> bool:
+    """Whether this is a row some venues have for a bar without trades: flat, at the close before it (`price`)."""
     lines = data.lines
-    return bool(lines.volume[0] == 0 and lines.open[0] == lines.high[0] == lines.low[0] == lines.close[0])
+    close = lines.close[0]
+    return bool(
+        lines.volume[0] == 0
+        and lines.open[0] == lines.high[0] == lines.low[0] == close
+        and (price is None or close == price)
+    )
+
+
+def zone_for(data: Any, source: Timeframe, target: Timeframe) -> Any:
+    """The zone at whose midnights larger bars begin. Raises ConfigError where bars of `source` do not end there."""
+    if source.unit in "dwM":
+        return data.days_zone()  # days that are there already keep their midnight, whatever zone they are shown in
+    zone = data._gettz()
+    if zone is None or target.unit not in "dwM" or source == TICK or fits(zone, source.ms):
+        return zone
+    raise ConfigError(
+        f"Bars of {target} in the zone {zone} cannot be made of bars of {source}.",
+        "The data was not added.",
+        "Midnight there lies within one of them: take smaller bars, or leave tz out for days of UTC.",
+    )
 
 
 def restart(data: Any) -> None:
     """Begin a run with nothing under way, whatever an earlier run left behind."""
-    for a_filter, _, _ in data._filters:
-        if isinstance(a_filter, Resampling):
-            a_filter.restart()
+    made = grouped(data)
+    if made is not None:
+        made.restart()
 
 
 def under_way(data: Any) -> bool:
     """Whether bars were taken off the feed for a larger bar that is not complete yet."""
-    return any(isinstance(a_filter, Resampling) and a_filter.bucket for a_filter, _, _ in data._filters)
+    made = grouped(data)
+    return made is not None and made.bucket is not None
 
 
 def shown(data: Any) -> int:
     """Every bar that opens before this has been shown by the feed to its clones, or will never be."""
-    if data._barstack or len(data) < data.buflen():
+    if data._barstack:
         return 0
-    return int(data.settled())
+    settled = int(data.settled())
+    put_off = len(data) < data.buflen()  # a bar, for an older one of another feed
+    return min(settled, open_time(data, 1)) if put_off else settled
+
+
+def grouped(data: Any) -> Resampling | None:
+    """What makes larger bars of this feed's, if anything does."""
+    return next((a_filter for a_filter, _, _ in data._filters if isinstance(a_filter, Resampling)), None)
 
 
 def open_time(data: Any, ago: int) -> int:
     """When the bar of `data` at `ago` opened, in epoch ms."""
     stamp = ms_of(data.lines.datetime[ago])
     frame = timeframe(data._timeframe, data._compression)
-    if not any(isinstance(a_filter, Resampling) for a_filter, _, _ in data._filters):
+    made = grouped(data)
+    if made is None:
         return frame.back(stamp, 1) if data.stamps_close else stamp
-    return Buckets(frame, data._tz).bounds(stamp - 1 if data.stamps_close else stamp)[0]
+    return Buckets(frame, made.zone).bounds(stamp - 1 if data.stamps_close else stamp)[0]
 
 
 def check(data: Any, forcedata: Any, trusts_clock: bool) -> None:
@@ -303,11 +220,3 @@ def check(data: Any, forcedata: Any, trusts_clock: bool) -> None:
     for a_filter, args, kwargs in data._filters:
         if hasattr(a_filter, "check") and (trusts_clock or isinstance(a_filter, Resampling)):
             a_filter.check(data, *args, _forcedata=forcedata, **kwargs)
-
-
-def rest_ticks(data: Any) -> None:
-    """Between bars there is only the last price. Without this the paper broker would fill a limit order on the range
-    of a bar that was over when the order was made. A bar that is delivered puts its own prices here."""
-    if len(data):
-        price = data.lines[0][0]  # the first line is the close
-        data.tick_open = data.tick_high = data.tick_low = data.tick_close = data.tick_last = price

@@ -4,8 +4,9 @@ Cerebro asks its feeds one after another, and a feed with nothing to give would 
 one Cerebro share a `Wake`: they wait together, at most once in a round of Cerebro's loop, never in a round that has
 delivered something, and a bar of any of them ends the wait.
 
-It also keeps the feeds in step. While histories are still coming in, no feed runs ahead of another. Afterwards, when
-asked to (`align`), a bar waits a moment for the bars of the other symbols that closed at the same instant.
+It also keeps the feeds in step. While histories are still coming in, no feed runs ahead of another, be it live or a
+backtest's. Afterwards, when asked to (`align`), a bar waits a moment for the bars of the other symbols that closed at
+the same instant, and what is repaired after a break comes in step, too.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import Any, Protocol
 from btfeeds.clock import Clock
 from btfeeds.errors import BtfeedsError
 from btfeeds.live.items import Delivery, Notice
+from btfeeds.live.status import Status
 from btfeeds.market import Timeframe
 
-# A feed whose history has not moved for so long (wall seconds) no longer keeps the others from going on; nor does one
-# of a venue that has not given anything yet, be it that it hangs or that it is slow. Feeds of one venue take turns.
+# A history that does not move for so long (wall seconds) no longer keeps the others from going on. What is history
+# itself can wait for long; a feed that has been LIVE cannot, and nobody waits long for a venue that has not given
+# anything yet, be it that it hangs or that it is slow. Feeds of one venue take turns.
 PATIENCE_S = 60.0
 FIRST_PAGE_S = 2.0
 _LEAST_S = 0.005  # a deadline that has passed does not make the loop spin
@@ -73,6 +76,9 @@ class Source(Protocol):
     def close(self) -> None:
         """End, promptly."""
 
+    def abandon(self) -> None:
+        """As `close`, from a finalizer: soon, and without a wait or a lock."""
+
 
 class Seat:
     """A feed's place at the Wake: its stream, and the bar it was given but has not handed over yet.
@@ -98,11 +104,15 @@ class Seat:
         self.align_ms = align_ms
         self.held: Delivery | None = None
         self.in_history = True  # until LIVE was said for the first time
+        self.repairs = False  # a break is being repaired: DELAYED was said after LIVE
         self.host = host
         self.wall = wall
         self.moved = False  # history has given something, or said that there is nothing
-        self.moved_at = wall()
+        self.moved_at = self.back_at = wall()  # back: when the connection was there again
         self.first_page_s = FIRST_PAGE_S + self.seconds(turn_ms)
+        self.gave = False  # the last pull gave something, so the next one may
+        self._broken = False
+        self._reach = timeframe.floor(clock.now())  # history brings what opens before this, connected or not
         self._settled = stream.settled
         self._dry = False  # the last pull gave nothing
         self._due: int | None = None  # the stream's deadline
@@ -112,12 +122,35 @@ class Seat:
         if self.resting:
             return None
         item = self.stream.pull()
+        gave, self.gave = self.gave, item is not None
         self._dry = item is None
         if self._dry:
             self.deadline()
-        if self.in_history and self.stream.settled != self._settled:
-            self._settled, self.moved, self.moved_at = self.stream.settled, True, self.wall()
+        if self.in_history or self.repairs:
+            if self.stream.settled != self._settled:
+                self._settled, self.moved, self.moved_at = self.stream.settled, True, self.wall()
+            elif gave and self._dry:  # the next page is asked for now, however long the strategy took for this one
+                self.moved_at = self.wall()
         return item
+
+    def hear(self, status: Status) -> None:
+        """A word of this feed was said: what there is to wait for has changed."""
+        if status is Status.CONNBROKEN:  # history goes on; what would have come live does not
+            self._broken, self.repairs = True, False
+        elif status is Status.CONNECTED:
+            self._broken, self._reach = False, self.timeframe.floor(self.clock.now())
+            self.back_at = self.wall()
+        elif status is Status.DELAYED:
+            if not self.in_history:
+                self.repairs, self.moved_at = True, self.wall()
+        elif status is not Status.UNKNOWN:  # LIVE, or the end
+            self.in_history = self.repairs = self._broken = False
+
+    @property
+    def instant(self) -> int:
+        """When the bar that is held closed. Only to be asked while one is."""
+        assert self.held is not None
+        return self.timeframe.close(self.held.bar.open_time)
 
     @property
     def resting(self) -> bool:
@@ -133,12 +166,24 @@ class Seat:
         """Whether a bar that closed at `instant` or before is still to come."""
         if self.held is not None or self.stream.finished:
             return False
-        frame = self.timeframe
-        return self.stream.settled <= frame.back(frame.floor(instant), 1)
+        frame, settled = self.timeframe, self.stream.settled
+        if self._broken and settled >= self._reach:
+            return False
+        return settled <= frame.back(frame.floor(instant), 1)
 
     def seconds(self, ms: float) -> float:
         """Milliseconds of the feed's clock as seconds of the wall."""
         return ms / 1000 / (self.clock.speed or 1.0)
+
+
+class Guest(Protocol):
+    """The place of a feed whose bars are all at hand: a backtest's, beside live ones whose history comes in."""
+
+    instant: int | None  # when the bar closed that had to be put off
+
+    @property
+    def ready(self) -> bool:
+        """Whether it gives a bar when it is asked."""
 
 
 class Wake:
@@ -146,6 +191,7 @@ class Wake:
 
     def __init__(self) -> None:
         self.seats: list[Seat] = []
+        self.guests: list[Guest] = []
         self.delivered = False
         self._waited = False
         self._leader: Seat | None = None
@@ -187,14 +233,15 @@ class Wake:
         if self.spent:
             return False
         self._waited = True
-        if any(other.held is None and other.stream.waiting for other in self.seats):
+        if any(guest.ready for guest in self.guests) or any(self._may_move(other) for other in self.seats):
             return False
         for other in self.seats:
             if other.held is None:
                 deadline = other.deadline()
                 left = seconds if deadline is None else other.seconds(deadline - other.clock.now())
-            else:
-                left = other.seconds(self._left(other, self._close(other))) if other.align_ms else seconds
+            else:  # which has to wait until its time is over, or for a history that is given up at some time
+                left = other.seconds(self._left(other, other.instant)) if other.align_ms else 0.0
+                left = min(left, _SLICE_S) if left > 0 else _SLICE_S
             seconds = min(seconds, max(left, _LEAST_S))
         end = time.monotonic() + seconds
         with self._condition:
@@ -208,31 +255,70 @@ class Wake:
 
     def must_hold(self, seat: Seat) -> bool:
         """Whether the bar this feed holds has to wait for bars of other feeds that belong before or beside it."""
-        if len(self.seats) == 1 or seat.held is None:
+        if seat.held is None or len(self.seats) + len(self.guests) == 1:
             return False
-        history = [other for other in self.seats if other.in_history and other is not seat]
-        if not history and not seat.align_ms:
-            return False
-        instant = self._close(seat)
-        if any(other.owes(instant) and not self._stuck(other) for other in history):
+        instant = seat.instant
+        if self.kept(instant, seat):
             return True
-        if not seat.align_ms or not (seat.stream.live or seat.held.source == "live"):
+        if not seat.align_ms:
             return False
-        if any(other.owes(instant) for other in self.seats if other.stream.live and other is not seat):
+        mends = any(other is not seat and other.repairs and self._mends(other, instant, seat) for other in self.seats)
+        if mends and seat.repairs and seat.held.source != "live":
+            return True
+        if not (seat.stream.live or seat.held.source == "live"):
+            return False
+        if mends or any(other.owes(instant) for other in self.seats if other.stream.live and other is not seat):
             return self._left(seat, instant) > 0
         self._since = {held: since for held, since in self._since.items() if held > instant}
         return False
 
-    def _stuck(self, seat: Seat) -> bool:
-        """Whether this feed's history has not moved for too long: its own, or in the beginning that of its venue."""
-        now = seat.wall()
-        if seat.moved:
-            return now - seat.moved_at > PATIENCE_S
-        return now - max(other.moved_at for other in self.seats if other.host == seat.host) > seat.first_page_s
+    def behind(self, instant: int, seat: Seat | None) -> bool:
+        """Whether another history has yet to give what closed at `instant` or before. `seat`: who asks, or None."""
+        return self.owed(instant, seat) or self._held_before(instant + 1, seat)
 
-    def _close(self, seat: Seat) -> int:
-        assert seat.held is not None
-        return seat.timeframe.close(seat.held.bar.open_time)
+    def kept(self, instant: int, seat: Seat | None = None) -> bool:
+        """Whether a bar that closed at `instant` has to wait for another history, to come in its turn."""
+        return self.owed(instant, seat) or self._held_before(instant, seat)
+
+    def owed(self, instant: int, seat: Seat | None) -> bool:
+        """Whether another history is waited for, because a bar that closed at `instant` or before is still to come."""
+        return any(
+            other.in_history and other is not seat and other.owes(instant) and not self._stuck(other, seat)
+            for other in self.seats
+        )
+
+    def _held_before(self, instant: int, seat: Seat | None) -> bool:
+        """Whether another history holds a bar that closed before `instant` and goes as soon as it is asked.
+
+        One that is kept back itself says nothing: what keeps it, and for how long, everybody judges for himself.
+        """
+        return any(
+            other.in_history
+            and other is not seat
+            and other.held is not None
+            and other.instant < instant
+            and not self.owed(other.instant, other)
+            for other in self.seats
+        ) or any(guest.instant is not None and guest.instant < instant and guest.ready for guest in self.guests)
+
+    def _mends(self, other: Seat, instant: int, seat: Seat) -> bool:
+        """Whether a feed that repairs a break has yet to give what belongs before or beside a bar of `instant`."""
+        if other.held is not None:
+            return other.instant < instant
+        return other.owes(instant) and not self._stuck(other, seat)
+
+    def _may_move(self, seat: Seat) -> bool:
+        """Whether this feed has something to give when it is asked."""
+        return seat.stream.waiting if seat.held is None else not self.must_hold(seat)
+
+    def _stuck(self, other: Seat, seat: Seat | None) -> bool:
+        """Whether this feed's history has not moved for too long for `seat`, or for who has none: a backtest's feed."""
+        if other.gave or other.stream.waiting:
+            return False
+        now = other.wall()
+        if seat is None or (seat.in_history and other.moved):
+            return now - max(other.moved_at, other.back_at) > PATIENCE_S
+        return now - max(one.moved_at for one in self.seats if one.host == other.host) > other.first_page_s
 
     def _left(self, seat: Seat, instant: int) -> float:
         now = seat.clock.monotonic()

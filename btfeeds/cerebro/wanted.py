@@ -37,8 +37,12 @@ class WantedBars(HostedFeed):
     _loaded: Bar | None = None  # handed to Cerebro, and not known to be dealt with yet
 
     def _venue(self) -> Venue:
-        if isinstance(self.p.venue, Venue):
-            return self.p.venue
+        made = self.p.venue if isinstance(self.p.venue, Venue) else self._named_venue()
+        if self.p.sandbox:
+            made.bars_of = options.sandbox_series(made.name)
+        return made
+
+    def _named_venue(self) -> Venue:
         rest_url, stream_url = options.sandbox_hosts(self.p)
         rest_url, stream_url = settings.hosts(self.p.venue, rest_url, stream_url)
         key, secret = (settings.secret(self.p.venue, name) for name in ("API_KEY", "API_SECRET"))
@@ -93,8 +97,10 @@ class WantedBars(HostedFeed):
         if not self.p.backfill_start:
             return None
         if self.p.fromdate is not None:
-            return self._ms(self.p.fromdate)
-        return options.history_start(self.p.history, self._base, now)
+            start: int | None = self._ms(self.p.fromdate)
+        else:
+            start = options.history_start(self.p.history, self._base, now)
+        return None if start is None else max(0, start)  # nobody who streams has bars from before 1970
 
     def begins(self, first: int) -> int:
         """When the first bar would have opened, had there been trades; `first` is when it did."""
@@ -141,6 +147,7 @@ class WantedBars(HostedFeed):
         from btfeeds.history.downloader import DataDownloaderFactory
 
         downloader = DataDownloaderFactory.create(venue.name, rest_url=venue.rest_url, clock=self._feed_clock)
+        downloader.provider.bars_of = venue.bars_of
         warehouse = self.p.warehouse
         if warehouse is None or warehouse is False:
             return downloader.download(str(self._symbol), self._base, start, end)
@@ -181,6 +188,7 @@ class WantedBars(HostedFeed):
             until=until,
             gaps=self.p.gaps,
             after=self._position.last if self._position else None,
+            relative=self.p.fromdate is None,
             capacity=self.p.buffer,
             backfill=self.p.backfill,
             stored=self._stored(venue, subscription),

@@ -24,6 +24,9 @@ class Zone(dt.tzinfo):
     def __repr__(self) -> str:
         return f"Zone({self.inner!r})"
 
+    def __str__(self) -> str:
+        return str(self.inner)
+
     def _inside(self, moment: dt.datetime | None) -> Any:
         return None if moment is None else moment.replace(tzinfo=self.inner)
 
@@ -62,3 +65,10 @@ def zone(tz: Any) -> Any:
         "Nothing was started.",
         "Write an IANA name as in Europe/Berlin, or pass a tzinfo; on Windows: pip install tzdata",
     )
+
+
+def fits(zone: dt.tzinfo, ms: int) -> bool:
+    """Whether midnight of the zone always falls between two bars of so many ms (that divide a day of UTC)."""
+    length = dt.timedelta(milliseconds=ms)
+    months = (dt.datetime(year, month, 1, tzinfo=dt.UTC) for year in range(2000, 2038) for month in range(1, 13))
+    return not any((month.astimezone(zone).utcoffset() or dt.timedelta()) % length for month in months)

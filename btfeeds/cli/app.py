@@ -1,11 +1,13 @@
 """The frame of the command line: finds the command, and turns whatever ends it into an exit code.
 
     0 done · 1 the verdict is bad · 2 to 6 an error of btfeeds, in three lines on stderr (see errors.py)
-    70 a defect · 130 Ctrl+C · 141 the reader of our output went away · 143 SIGTERM
+    70 a defect · 74 our output cannot be written · 130 Ctrl+C · 141 its reader went away · 143 SIGTERM
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -14,13 +16,16 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from btfeeds.errors import BtfeedsError
 
-INTERRUPTED, BROKEN_PIPE, TERMINATED, DEFECT = 130, 141, 143, 70
+INTERRUPTED, BROKEN_PIPE, TERMINATED, DEFECT, UNWRITABLE = 130, 141, 143, 70, 74
+# what a full disk, a terminal that has gone and a closed file answer to whoever writes
+_LOST = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.ENXIO, errno.EAGAIN}
+_told: list[int] = []  # by signals: exit codes
 
 # command → what it is for. The command is the function `command` of btfeeds.cli.<name>, imported when it is needed:
 # the help of all must not cost the imports of each.
@@ -70,13 +75,38 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_run(args))
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background a shell has it ignored
+        signal.signal(signal.SIGINT, _end)
+    sys.exit(_run(args) if _standard_streams() else UNWRITABLE)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _standard_streams() -> bool:
+    """Make sure that they can be written, whatever they are encoded in. False where there is no stdout."""
+    stdout: TextIO | None = sys.stdout  # Python has None for what is closed, as by >&-
+    stderr: TextIO | None = sys.stderr
+    if stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (open to the end)
+    if stdout is None:
+        _say("There is no standard output: it is closed.\nNothing was started.\nSend it somewhere, as to /dev/null.")
+        return False
+    if hasattr(stdout, "reconfigure"):
+        stdout.reconfigure(errors="replace")
+    return True
+
+
+def leave_if_told() -> None:
+    """Raises SystemExit when a signal has told us to end. Who waits for ever asks this now and then: an exception that
+    comes while a library is imported may be swallowed there.
+    """
+    if _told:
+        raise SystemExit(_told[0])
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
     """SIGTERM ends a command the way Ctrl+C does: through its `finally` clauses."""
-    raise SystemExit(TERMINATED)
+    _told.append(128 + number)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
 
 
 def _configure() -> None:
@@ -108,10 +138,14 @@ def _run(args: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # what Python still holds for stdout would raise again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         return BROKEN_PIPE
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _LOST and error.filename is None:
+            _discard(sys.stdout)
+            _say(f"The output cannot be written: {error.strerror}.\nThe command was ended; what it had done is done.\n"
+                 "Make room, or send the output elsewhere.")  # fmt: skip
+            return UNWRITABLE
         # The last border: a defect. The traceback is wanted, and it may quote a secret.
         _say(traceback.format_exc() + "This is a defect of btfeeds.")
         return DEFECT
@@ -121,7 +155,7 @@ def _usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "btfeeds"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show()
+        _say(error.format_message())
     else:
         _say(f"{error.format_message()}\nNothing was started.\n`{path} --help` shows what can be written.")
     return error.exit_code
@@ -130,4 +164,13 @@ def _usage(error: click.ClickException) -> int:
 def _say(text: str) -> None:
     from btfeeds.settings import mask
 
-    click.echo(mask(text), err=True)
+    try:
+        click.echo(mask(text), err=True)
+    except OSError:  # there is nobody left to tell
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """What Python still holds for a stream would raise again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from btfeeds.market import Subscription
     from btfeeds.mending import Mended
     from btfeeds.warehouse import Warehouse
+
+
+_TESTS = re.compile("test|demo|beta|sandbox")  # in the names of venues that only play
 
 
 @click.command(short_help="Read everything and say what is wrong with it.")
@@ -29,13 +33,11 @@ def check(
 
     The exit code is 1 where anything is damaged or cannot be a bar. Gaps and strange bars cost points only.
     """
-    from btfeeds.warehouse import Warehouse
-
-    with Warehouse(folder) as warehouse:
-        results = [
-            _checked(warehouse, one.subscription, against, calendar)
-            for one in series.chosen(warehouse, venue, symbol, timeframe)
-        ]
+    with series.existing(folder) as warehouse:
+        wanted = [one.subscription for one in series.chosen(warehouse, venue, symbol, timeframe)]
+        if against:
+            series.counterparts(warehouse, wanted, against)
+        results = [_checked(warehouse, one, against, calendar) for one in wanted]
     for result in results:
         if as_json:
             click.echo(json.dumps(result))
@@ -66,6 +68,8 @@ def _checked(warehouse: Warehouse, one: Subscription, against: str, calendar: st
         comparison = inventory.compared(warehouse, one, other, span)
         report = report.joined(comparison.finding())
         result["against"] = {"venue": other.venue, **comparison.json()}
+        if not comparison.common:
+            result["against"]["share"] = None  # of nothing
     if not warehouse.readonly:
         warehouse.mark_validated(one, time.time_ns() // 1_000_000, report.score)
     result |= {"sound": not found and report.sound, "report": report.json(), "gaps": gaps.json()["totals"]}
@@ -91,6 +95,9 @@ def _tell(result: dict[str, Any]) -> None:
             click.echo(f"  {count:,} bars are not there: {cause}")
     if result["against"]:
         other = result["against"]
+        if not other["common"]:
+            click.echo(f"  {other['venue']} has no bars of the same times here: nothing was compared")
+            return
         click.echo(f"  {other['share']:.2%} of {other['common']:,} bars equal those of {other['venue']}, "
                    f"{len(other['differing']):,} differ")  # fmt: skip
 
@@ -107,10 +114,9 @@ def repair(venue: str, symbol: str, timeframe: str, again: bool, folder: str, as
     """
     from btfeeds.manager import DataManager
     from btfeeds.mending import lost, mend
-    from btfeeds.warehouse import Warehouse
 
     results = []
-    with Warehouse(folder) as warehouse, DataManager(warehouse) as manager:
+    with series.existing(folder) as warehouse, DataManager(warehouse) as manager:
         wanted = [one.subscription for one in series.chosen(warehouse, venue, symbol, timeframe)]
         if not (venue or symbol or timeframe):
             wanted = list(dict.fromkeys([*wanted, *lost(warehouse.quarantined())]))
@@ -148,9 +154,7 @@ def backup(target: Path, folder: str, as_json: bool) -> None:
 
     Whoever writes to it meanwhile need not stop.
     """
-    from btfeeds.warehouse import Warehouse
-
-    with Warehouse(folder) as warehouse:
+    with series.existing(folder) as warehouse:
         made = warehouse.backup(target)
     total = sum(size for _, size in made.files.values())
     if as_json:
@@ -189,10 +193,9 @@ def evict(limit: str, folder: str, as_json: bool) -> None:
 
     Only what can be fetched again goes: never imported bars, nor those of venues whose history does not reach back.
     """
-    from btfeeds.warehouse import Warehouse
     from btfeeds.warehouse.eviction import evict as throw_out
 
-    with Warehouse(folder) as warehouse:
+    with series.existing(folder) as warehouse:
         gone = throw_out(warehouse, series.size(limit), _refetchable())
         left = sum(file.bytes for _, file in warehouse.files())
     freed = sum(file.bytes for _, file in gone)
@@ -203,13 +206,17 @@ def evict(limit: str, folder: str, as_json: bool) -> None:
 
 
 def _refetchable() -> set[str]:
-    """Who gives the same bars again whenever they are asked for; their live bars are in their history, too."""
+    """Who gives the same bars again whenever they are asked for; their live bars are in their history, too.
+
+    Whoever answers with one window up to now (Gemini: a day of minutes) is not among them, nor is a test net: it is
+    wiped from time to time.
+    """
     from btfeeds import venues
     from btfeeds.history import derived
 
     names: set[str] = set()
     for name in venues.names():
         made = venues.provider(name, key="not needed to know this")
-        if not (made.bars_reach or made.days_back):
+        if not (made.bars_reach or made.days_back or made.whole_window or _TESTS.search(name)):
             names |= {name, f"{name} live", derived.provider(name)}
     return names

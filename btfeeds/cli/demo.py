@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfeeds.errors import ConfigError
+
 if TYPE_CHECKING:
     from btfeeds.cli.verdict import Verdict
     from btfeeds.market import Bar
@@ -40,6 +42,8 @@ def command(naive: bool, seed: int, as_json: bool, out: Path | None) -> int:
     """
     from btfeeds.simulator import serve, walk
 
+    if out is not None:
+        _make(out)
     length = HISTORY + LIVE + SPARE
     market = {symbol: walk.bars(symbol, price, START, length, seed) for symbol, price in SYMBOLS.items()}
     with serve("binance", market, history=HISTORY, speed=SPEED, faults=FAULTS, seed=seed) as simulator:
@@ -128,8 +132,6 @@ def _conclude(run: Any, verdicts: list[Verdict], *, naive: bool, seed: int, as_j
             for one in verdicts
         },
     }  # fmt: skip
-    if out is not None:
-        _write(out, run, facts)
     if as_json:
         click.echo(json.dumps(facts))
     else:
@@ -138,7 +140,28 @@ def _conclude(run: Any, verdicts: list[Verdict], *, naive: bool, seed: int, as_j
         if naive:
             click.echo("This was the naive feed, as you asked; without --naive the same faults leave no trace.")
         click.echo(whole.line())
+    if out is not None:
+        try:
+            _write(out, run, facts)
+        except OSError as error:
+            raise _unwritable(out, error, "The run is over; its files are not complete.") from None
     return 0 if good else 1
+
+
+def _make(folder: Path) -> None:
+    """The folder of --out, before anything is run for it."""
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # a folder may be there and take no files
+    except OSError as error:
+        raise _unwritable(folder, error, "Nothing was started.") from None
+
+
+def _unwritable(folder: Path, error: OSError, did: str) -> ConfigError:
+    advice = "Name a folder that you may write to, or that does not exist yet."
+    return ConfigError(f"--out {folder} cannot be written: {error.strerror or error}.", did, advice)
 
 
 def _write(folder: Path, run: Any, facts: dict[str, Any]) -> None:
@@ -156,7 +179,6 @@ def _write(folder: Path, run: Any, facts: dict[str, Any]) -> None:
         "statuses.csv": (("met", "symbol", "status", "reason"), [(iso(time), *rest) for time, *rest in run.words]),
         "trades.csv": (("time", "symbol", "side", "size", "price", "commission", "value"), run.trades),
     }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
     for name, (header, rows) in tables.items():
         with open(folder / name, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)

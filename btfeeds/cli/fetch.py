@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +47,7 @@ def command(
     may be `auto`: whoever has the symbol, by rules and by how they have answered so far.
     """
     from btfeeds.clock import SystemClock
-    from btfeeds.fetching import Wish, check_larger, interrupted
+    from btfeeds.fetching import Wish, check_larger, left_over
     from btfeeds.history.downloader import canonical
     from btfeeds.manager import AUTO, DataManager
     from btfeeds.market import Symbol, Timeframe
@@ -55,8 +56,8 @@ def command(
     name = AUTO if provider.strip().lower() == AUTO else canonical(provider)
     frame = Timeframe.parse(timeframe)
     more = tuple(Timeframe.parse(text) for text in larger.split(",") if text.strip())
-    check_larger(frame, more)
     wanted = list(dict.fromkeys(Symbol(symbol) for symbol in symbols.split(",")))
+    check_larger(frame, more, wanted)
     if sim and name == AUTO:
         advice = "Name the venue that it plays."
         raise ConfigError("A simulator is one venue, `auto` several.", "Nothing was started.", advice)
@@ -65,17 +66,18 @@ def command(
         kept = stack.enter_context(Warehouse(warehouse, clock=clock or SystemClock()))
         clock = clock or SystemClock()
 
-        def span(symbol: Symbol) -> TimeRange:
+        def wish(symbol: Symbol) -> Wish:
             if resume and start is None:
-                return interrupted(kept, name, symbol, frame)
-            return _span(start, end, clock.now())
+                noted = left_over(kept, name, symbol, frame)
+                return replace(noted, larger=tuple(dict.fromkeys((*noted.larger, *more))))
+            return Wish(name, symbol, frame, _span(start, end, clock.now()), more)
 
-        wishes = [Wish(name, symbol, frame, span(symbol), more) for symbol in wanted]
+        wishes = [wish(symbol) for symbol in wanted]
         manager = stack.enter_context(
             DataManager(kept, rules=rules, clock=clock, create=_creator(clock, rest_url))
         )
-        for wish in wishes:
-            manager.candidates(name, wish.symbol, frame)  # nobody to ask is known before anything is asked
+        for one in wishes:
+            manager.candidates(name, one.symbol, frame)  # nobody to ask is known before anything is asked
         with _telling(as_json, wishes) as tell:
             results = _run(manager, kept, wishes, jobs, tell)
     return _verdict(results, as_json)

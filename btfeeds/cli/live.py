@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfeeds.cli import app
 from btfeeds.errors import BtfeedsError, ConfigError, NetworkError
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 _UNITS = {"ms": 1, "": 1_000, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DIALS = 2  # a venue that could not be reached so often, and never could, is not there
 _QUESTIONS = 4  # the same for history
+_WAIT_S = 3_600.0
 
 
 @click.command(short_help="Show history, then live bars, as a strategy meets them.")
@@ -32,10 +36,14 @@ _QUESTIONS = 4  # the same for history
 @click.argument("timeframe")
 @click.option("--history", metavar="2h|500", help="How much before now: a time, or a number of bars. Default: nothing.")
 @click.option(
-    "--bars", metavar="N", type=click.IntRange(1), help="End after N bars in all of each symbol."
+    "--bars", metavar="N", type=click.IntRange(1),
+    help="End after N bars in all of each symbol; one that the venue refuses is not waited for.",
 )
 @click.option("--for", "span", metavar="60s", help="End after that much time, on the venue's clock under --sim.")
-@click.option("--warehouse", metavar="DIR", help="Read history from this folder first, and keep what comes live in it.")
+@click.option(
+    "--warehouse", metavar="DIR",
+    help="Read history from this folder first, and keep what comes live in it. BTFEEDS_WAREHOUSE is not taken for it.",
+)  # fmt: skip
 @click.option("--sim", metavar="URL", help="Any URL that `btfeeds simulate` printed: its hosts and its clock are used.")
 @click.option(
     "--record-payloads", "record", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
@@ -53,16 +61,16 @@ def command(
     """
     import backtrader as bt
 
-    from btfeeds import settings, venues
+    from btfeeds import settings
     from btfeeds.cli.tellers import teller_for
     from btfeeds.cli.witness import Witness
     from btfeeds.clock import SystemClock
-    from btfeeds.feeds import live
+    from btfeeds.feeds import live, streaming
     from btfeeds.market import Symbol, Timeframe
 
     Timeframe.parse(timeframe)  # single trades are for scripts: there is no grid to audit them on
     seconds = None if span is None else _duration(span) / 1000
-    name = venues.canonical(venue)
+    name = streaming(venue)
     clock: Clock = SystemClock()
     rest_url, stream_url = settings.hosts(name)
     if sim:
@@ -76,9 +84,9 @@ def command(
         hosts = {"rest_url": rest_url, "stream_url": stream_url}
         cerebro.adddata(live(name, symbol, timeframe, history=history, clock=clock, warehouse=warehouse, **hosts))
     teller = teller_for(name, as_json=as_json, terminal=sys.stdout.isatty())
-    cerebro.addstrategy(Witness, teller=teller, bars=bars or 0)
-    watched = _watched(cerebro, teller.remark, cerebro.datas[0].p.venue)
-    with _recorded(record, clock), teller, watched as ended, _timed(cerebro, seconds, clock):
+    ended = _Ended(cerebro)
+    cerebro.addstrategy(Witness, teller=teller, bars=bars or 0, over=lambda: ended.over)
+    with _recorded(record, clock), teller, _watched(ended, teller.remark, name), _timed(ended, seconds, clock):
         [witness] = cerebro.run()
     return _verdict(witness.met, teller, ended, clock)
 
@@ -113,10 +121,17 @@ def _verdict(met: list[Met], teller: Any, ended: _Ended, clock: Clock) -> int:
 class _Ended:
     """How a run came to its end from outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, cerebro: Any) -> None:
+        self.cerebro = cerebro
+        self.over = False  # also before the run has begun: Cerebro forgets what it was told before
         self.code = 0
         self.error: BtfeedsError | None = None
         self.trouble: BtfeedsError | None = None  # why the venue could not be reached, if it never could
+
+    def stop(self) -> None:
+        """End the run in good order, or as soon as it begins."""
+        self.over = True
+        self.cerebro.runstop()
 
     def unreached(self, met: list[Met]) -> BtfeedsError | None:
         """The trouble, when the run was over before anything came; who ends it by hand has seen that."""
@@ -125,23 +140,22 @@ class _Ended:
 
 
 @contextlib.contextmanager
-def _watched(cerebro: Any, remark: Any, venue: str) -> Iterator[_Ended]:
+def _watched(ended: _Ended, remark: Any, venue: str) -> Iterator[None]:
     """Ends the run at Ctrl+C and SIGTERM in good order, and when the venue was never there."""
     from btfeeds import monitor
-
-    ended = _Ended()
 
     def told(number: int, _frame: FrameType | None) -> None:
         if ended.code:  # the second time nothing is waited for
             raise SystemExit(ended.code)
         ended.code = 128 + number
-        cerebro.runstop()
+        ended.stop()
 
-    reach = monitor.add(_Reach(cerebro, ended, remark, venue))
+    reach = monitor.add(_Reach(ended, remark, venue))
     monitor.remove(monitor.log)
     before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield ended
+        app.leave_if_told()
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -150,25 +164,32 @@ def _watched(cerebro: Any, remark: Any, venue: str) -> Iterator[_Ended]:
 
 
 @contextlib.contextmanager
-def _timed(cerebro: Any, seconds: float | None, clock: Clock) -> Iterator[None]:
+def _timed(ended: _Ended, seconds: float | None, clock: Clock) -> Iterator[None]:
     """Ends the run after so many seconds of the clock."""
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds / clock.speed, cerebro.runstop)
-    timer.daemon = True
-    timer.start()
+    cancelled = threading.Event()
+    until = time.monotonic() + seconds / clock.speed
+
+    def wait() -> None:
+        # in pieces: there is a limit to one wait, on Windows of 49 days
+        while (left := until - time.monotonic()) > 0:
+            if cancelled.wait(min(left, _WAIT_S)):
+                return
+        ended.stop()
+
+    threading.Thread(target=wait, name="btfeeds-timer", daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        cancelled.set()
 
 
 class _Reach:
     """A sink: as long as the venue was never reached, troubles are counted rather than told, and end the run."""
 
-    def __init__(self, cerebro: Any, ended: _Ended, remark: Any, venue: str) -> None:
-        self._cerebro = cerebro
+    def __init__(self, ended: _Ended, remark: Any, venue: str) -> None:
         self._ended = ended
         self._remark = remark
         self._venue = venue
@@ -193,7 +214,7 @@ class _Reach:
         self._remark(happening)
 
     def _met(self) -> bool:
-        return any(len(data) for data in self._cerebro.datas)
+        return any(len(data) for data in self._ended.cerebro.datas)
 
     def _trouble(self, why: str, enough: bool) -> None:
         self._ended.trouble = NetworkError(
@@ -203,12 +224,12 @@ class _Reach:
         )
         if enough:
             self._ended.error = self._ended.trouble
-            self._cerebro.runstop()
+            self._ended.stop()
 
 
 def _duration(text: str) -> float:
     """Milliseconds from 1500ms, 60s, 5m, 1h; a number alone is seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)", text.strip())
-    if not match or not float(match[1]):
+    if not match or not 0 < float(match[1]) < math.inf:
         raise ConfigError(f"--for {text!r} is no time.", "Nothing was started.", "Write 90s, 5m or 1h.")
     return float(match[1]) * _UNITS[match[2]]

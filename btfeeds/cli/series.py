@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from btfeeds.errors import ConfigError
+from btfeeds.errors import ConfigError, WarehouseError
 
 if TYPE_CHECKING:
     from btfeeds.market import Subscription, TimeRange
@@ -39,10 +39,28 @@ def some_series(command: _F) -> _F:
 
 def named(venue: str, symbol: str, timeframe: str) -> Subscription:
     """The series that is named. Raises ConfigError for what cannot be one."""
-    from btfeeds.manager import series_venue
+    from btfeeds.manager import AUTO, series_venue
     from btfeeds.market import Subscription, Symbol, Timeframe
 
+    advice = "Write whose bars they are: binance, my file."
+    if not venue.strip():
+        raise ConfigError("The venue has no name.", "Nothing was done.", advice)
+    if venue.strip().lower() == AUTO:
+        raise ConfigError(f"{AUTO} stands for whoever has a symbol; no bars are its own.", "Nothing was done.", advice)
     return Subscription(series_venue(venue), Symbol(symbol), Timeframe.parse(timeframe))
+
+
+def existing(folder: str) -> Warehouse:
+    """The warehouse in that folder, for a command that makes none. Raises WarehouseError where there is none."""
+    from btfeeds import settings
+    from btfeeds.warehouse import Warehouse
+    from btfeeds.warehouse.catalogue import NAME
+
+    root = settings.warehouse(folder)
+    if root is not None and not (root / NAME).is_file():
+        advice = "Check the path; `btfeeds fetch` and `btfeeds warehouse import` make one."
+        raise WarehouseError(f"There is no warehouse in {root}.", "Nothing was done.", advice)
+    return Warehouse(folder)
 
 
 def there(warehouse: Warehouse, series: Subscription) -> TimeRange:
@@ -70,6 +88,15 @@ def chosen(warehouse: Warehouse, venue: str, symbol: str, timeframe: str) -> lis
     found = [one for one in warehouse.series() if fits(one.subscription)]
     if not found and (venue or symbol or timeframe):
         raise _nothing(warehouse, " ".join(word for word in (venue, symbol, timeframe) if word))
+    return found
+
+
+def counterparts(warehouse: Warehouse, some: Iterable[Subscription], venue: str) -> list[Subscription]:
+    """The series of `venue` beside `some`. Raises ConfigError where there is none."""
+    beside = dict.fromkeys(named(venue, one.symbol, str(one.timeframe)) for one in some)
+    found = [one for one in beside if (known := warehouse.get(one)) is not None and known.rows]
+    if beside and not found:
+        raise _nothing(warehouse, ", ".join(map(str, beside)))
     return found
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from pathlib import Path
 
 import click
+
+from btfeeds.cli import app
+
+_LOOK_S = 0.5  # on Windows a signal is noticed between two waits only
 
 
 class _Command(click.Command):
@@ -78,6 +81,7 @@ def command(
         click.echo(json.dumps(ready))
         if not as_json and sys.stderr.isatty():
             click.echo(f"Ctrl+C ends it. Elsewhere: btfeeds live {venue} … --sim {simulator.rest_url}", err=True)
-        threading.Event().wait()
+        while not simulator.wait(_LOOK_S):
+            app.leave_if_told()
     finally:
         simulator.close()

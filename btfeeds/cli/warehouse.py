@@ -30,9 +30,7 @@ for one in (care.check, care.repair, care.backup, care.restore, care.evict, tran
 @series.as_json
 def listing(venue: str, symbol: str, timeframe: str, folder: str, as_json: bool) -> None:
     """List the series there are: all, or those of VENUE, SYMBOL, TIMEFRAME. No file of bars is opened."""
-    from btfeeds.warehouse import Warehouse
-
-    with Warehouse(folder) as warehouse:
+    with series.existing(folder) as warehouse:
         rows = series.chosen(warehouse, venue, symbol, timeframe)
     if as_json:
         click.echo(json.dumps([_row(one) for one in rows], indent=2))
@@ -47,10 +45,8 @@ def listing(venue: str, symbol: str, timeframe: str, folder: str, as_json: bool)
 @series.as_json
 def show(venue: str, symbol: str, timeframe: str, calendar: str, folder: str, as_json: bool) -> None:
     """Show one series: where its bars come from, what is covered, and its gaps, the longest first."""
-    from btfeeds.warehouse import Warehouse
-
     wanted = series.named(venue, symbol, timeframe)
-    with Warehouse(folder) as warehouse:
+    with series.existing(folder) as warehouse:
         facts = _facts(warehouse, wanted, calendar)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -65,10 +61,9 @@ def stats(folder: str, as_json: bool) -> None:
     """Show how much there is of which venue, what was rejected or set aside, and how the providers have answered."""
     from btfeeds.clock import SystemClock
     from btfeeds.history.reliability import Reliability
-    from btfeeds.warehouse import Warehouse
 
     venues: dict[str, dict[str, int]] = {}
-    with Warehouse(folder) as warehouse:
+    with series.existing(folder) as warehouse:
         for one in warehouse.series():
             total = venues.setdefault(one.subscription.venue, {"series": 0, "bars": 0, "bytes": 0})
             for name, more in (("series", 1), ("bars", one.rows), ("bytes", one.bytes)):

@@ -63,10 +63,11 @@ class Witness(bt.Strategy):  # type: ignore[misc]
     """Meets everything of every feed, and may be the base of a strategy that also trades.
 
     - `teller`: who hears of it
-    - `bars`: the run ends when every feed has given so many; 0: it does not
+    - `bars`: the run ends when every feed has given so many, or has ended itself; 0: it does not
+    - `over`: asked when the run begins: whether it is over already
     """
 
-    params: ClassVar[Any] = (("teller", Teller()), ("bars", 0))
+    params: ClassVar[Any] = (("teller", Teller()), ("bars", 0), ("over", lambda: False))
 
     def __init__(self) -> None:
         self.met: list[Met] = []
@@ -77,6 +78,10 @@ class Witness(bt.Strategy):  # type: ignore[misc]
             audit = Audit(timeframe, None if start < 0 else start)
             self.met.append(Met(feed, Symbol(feed._name), timeframe, audit))
         self._of = {id(met.feed): met for met in self.met}
+
+    def start(self) -> None:
+        if self.p.over():
+            self.env.runstop()
 
     def notify_data(self, data: Any, status: int, *args: Any, **kwargs: Any) -> None:
         met, word = self._of[id(data)], Status(status)
@@ -90,6 +95,7 @@ class Witness(bt.Strategy):  # type: ignore[misc]
         if word is not Status.UNKNOWN:
             met.word = word.name
         self.p.teller.status(met, word, str(reason or ""), data.venue_time())
+        self._end_if_enough()
 
     def prenext(self) -> None:
         self.meet()
@@ -108,7 +114,11 @@ class Witness(bt.Strategy):  # type: ignore[misc]
             met.last = Bar(feed.open_time(), o, h, l, c, v)
             met.audit.bar(met.last, feed.source, feed.venue_time())
             self.p.teller.bar(met, met.last, feed.source)
-        if self.p.bars and all(met.audit.delivered >= self.p.bars for met in self.met):
+        self._end_if_enough()
+
+    def _end_if_enough(self) -> None:
+        going = [met for met in self.met if met.word != Status.DISCONNECTED.name]  # of the others nothing comes
+        if self.p.bars and all(met.audit.delivered >= self.p.bars for met in going):
             self.env.runstop()
 
 

@@ -75,7 +75,8 @@ class Budgets:
         """0: the request goes now, inside `asked`. Otherwise how many ms to wait before asking again.
 
         Raises Banned during a ban, RateLimited when the day's requests are spent and VenueUnavailable while the
-        circuit is open: nothing is to be sent then, and waiting would take too long.
+        circuit is open: nothing is to be sent then, and waiting would take too long. RateLimited, too, before a
+        deadline that is far away, where `others_can_be_asked`.
         """
         with self._lock, self._circuit(provider) as breaker:
             now = self._clock.monotonic()
@@ -92,6 +93,8 @@ class Budgets:
                 raise _banned(provider, wait)
             elif wait > _LONGEST_WAIT_MS and now >= pacer.closed_until:
                 raise _spent(provider, wait)
+            elif wait > _LONGEST_WAIT_MS and getattr(_thread, "others", False):
+                raise _far(provider, wait)
             return wait
 
     def learn(self, provider: Provider, used: int) -> None:
@@ -108,7 +111,7 @@ class Budgets:
         ms = error.retry_after * 1000
         with self._lock:
             self._pacer(provider).hold(ms, self._clock.monotonic(), ban=isinstance(error, Banned))
-        bans.remember(host(provider), ms, self._clock)
+        bans.remember(_name(provider) if error.of_key else host(provider), ms, self._clock)
 
     @contextlib.contextmanager
     def asked(self, provider: Provider, gone: Callable[[], bool] = _never) -> Iterator[None]:
@@ -159,9 +162,9 @@ class Budgets:
         return self._pacers[name]
 
     def _heed_others(self, provider: Provider, pacer: Pacer, now: int) -> None:
-        """A deadline said to another process, or to an earlier one, is ours."""
+        """A deadline said to another process, or to an earlier one, is ours: that of our address, and of our key."""
         ours = max(0, pacer.closed_until - now)
-        theirs = bans.left(host(provider), self._clock)
+        theirs = max(bans.left(name, self._clock) for name in {host(provider), _name(provider)})
         if theirs > ours + (1_000 if ours else 0):  # our own one is read back with a few ms more
             pacer.hold(theirs, now, ban=theirs > _LONGEST_WAIT_MS)
 
@@ -169,6 +172,20 @@ class Budgets:
         if self._ledger and now >= pacer.closed_until:
             return self._ledger.take(_name(provider), pacer, weight, now)
         return pacer.take(weight, now)
+
+
+_thread = threading.local()  # .others: somebody else can be asked than who is asked on this thread
+
+
+@contextlib.contextmanager
+def others_can_be_asked() -> Iterator[None]:
+    """As long as it lasts, a deadline that is far away is told on this thread instead of waited for."""
+    before = getattr(_thread, "others", False)
+    _thread.others = True
+    try:
+        yield
+    finally:
+        _thread.others = before
 
 
 def host(provider: Provider) -> str:
@@ -193,9 +210,9 @@ def _open(provider: Provider, failures: int, rest: int) -> VenueUnavailable:
 
 def _banned(provider: Provider, wait: int) -> Banned:
     return Banned(
-        f"{provider.title} has banned this address for {wait / 1000:.0f} s more.",
+        f"{provider.title} takes no request for {wait / 1000:.0f} s more: a ban, or what its plan allows is spent.",
         "No request was sent.",
-        "Wait until then; a request before it would prolong the ban.",
+        "Wait until then; a request before it would prolong a ban.",
         retry_after=wait / 1000,
     )
 
@@ -205,5 +222,14 @@ def _spent(provider: Provider, wait: int) -> RateLimited:
         f"The {provider.limits.requests_per_day} requests a day of {provider.title} are spent.",
         "No request was sent.",
         f"Ask again in {wait / 3_600_000:.1f} hours, or another provider.",
+        retry_after=wait / 1000,
+    )
+
+
+def _far(provider: Provider, wait: int) -> RateLimited:
+    return RateLimited(
+        f"{provider.title} takes no request for {wait / 1000:.0f} s more.",
+        "No request was sent.",
+        "Ask somebody else, or wait until then.",
         retry_after=wait / 1000,
     )

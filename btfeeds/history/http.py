@@ -128,7 +128,7 @@ class HttpClient:
                 if hopeless or backoff is None or self._budgets.resting(provider):
                     raise
                 logger.info("%s is asked again: %s", provider.name, error.line())
-                if not isinstance(error, RateLimited):
+                if not isinstance(error, RateLimited) or error.retry_after < 1:  # 0 is no leave to come at once
                     self._wait(self._rng.uniform(0, backoff), gone)
         raise AssertionError("the last try returns or raises")
 
@@ -137,7 +137,8 @@ class HttpClient:
     def _wait_for_turn(self, provider: Provider, request: HttpRequest, gone: Callable[[], bool]) -> None:
         while wait := self._budgets.turn(provider, request.weight):
             if wait > 5_000:
-                logger.info("%s: the next request waits for %.1f s", provider.name, wait / 1000)
+                level = logging.WARNING if wait > 60_000 else logging.INFO
+                logger.log(level, "%s: the next request waits for %.1f s", provider.name, wait / 1000)
             self._wait(wait, gone)
 
     def _wait(self, ms: float, gone: Callable[[], bool]) -> None:

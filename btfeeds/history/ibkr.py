@@ -2,8 +2,9 @@
 
 A question names its end and a length, and answers with at least what traded in it; a day more is asked for than is
 wanted, for "1 D" is a day of trading and may begin with the session. Trades make the bars; of currencies it is the
-middle of bid and ask, which has no volume. Days are named by their date. Everything else (pages, what is closed, bars
-made of smaller ones) is as with every provider.
+middle of bid and ask, which has no volume. Days are named by their date, and over when it is over in New York: hours
+behind the close belong to them. What is closed, TWS's time tells, which is asked for before each question. Everything
+else (pages, bars made of smaller ones) is as with every provider.
 
 https://ibkrcampus.com/campus/ibkr-api-page/twsapi-doc/#hist-bars
 https://ibkrcampus.com/campus/ibkr-api-page/twsapi-doc/#historical-pacing-limitations
@@ -16,13 +17,14 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
 from typing import Any, ClassVar
 
 from btfeeds import errors
 from btfeeds.clock import Clock, SystemClock
 from btfeeds.history.downloader import Downloader
 from btfeeds.history.http import HttpClient
-from btfeeds.history.paging import Gone, Pager
+from btfeeds.history.paging import Answer, Gone, Pager
 from btfeeds.history.tws import Gateway
 from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.venues import base, reading
@@ -52,6 +54,7 @@ class Ibkr(Provider):
     days_back = reading.days("1s=180 5s=180 10s=180 15s=180 30s=180")  # six months
     paging = base.Paging.WINDOW
     whole_window = True  # "at least": days of trading may lie before the span
+    dates_of = reading.NEW_YORK
 
     assets = ("equities", "indices", "FX", "crypto")
     adjusted = "splits"
@@ -78,7 +81,7 @@ class Ibkr(Provider):
 
     def page(self, timeframe: Timeframe, span: TimeRange, now: int) -> TimeRange:
         longest = 1000 * _SIZES[str(timeframe)][1]
-        return TimeRange(span.start, min(span.end, span.start + longest))
+        return super().page(timeframe, TimeRange(span.start, min(span.end, span.start + longest)), now)
 
 
 class Pace:
@@ -130,6 +133,9 @@ class _IbkrPager(Pager):
         for again in range(_TRIES):
             self._wait(lambda: self._pace.wait(str(contract), words, self._clock.monotonic()), gone)
             try:
+                sent = self._clock.now()
+                venue_time = self._gateway.time(gone)
+                received = self._clock.now()
                 rows = self._gateway.bars(contract, request, gone)
                 break
             except errors.BtfeedsError as error:
@@ -139,7 +145,13 @@ class _IbkrPager(Pager):
                 if isinstance(error, errors.RateLimited):
                     self._pace.hold(error.retry_after, self._clock.monotonic())
         bars = sorted(map(_bar, rows), key=lambda bar: bar.open_time)
-        return HttpResponse(200, b""), [bar for bar in bars if bar.open_time >= span.start]
+        date = {"date": formatdate(venue_time // 1000, usegmt=True)}
+        return HttpResponse(200, b"", date, sent=sent, received=received), bars
+
+    def _doubted(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, window_end: int, gone: Gone, answer: Answer
+    ) -> Answer:
+        return answer  # that there is nothing it says in words, and who asks again at once has to wait
 
     def _wait(self, left: Callable[[], int], gone: Gone) -> None:
         step = max(1, int(_POLL_MS * self._clock.speed))

@@ -31,6 +31,9 @@ class Kind(enum.Enum):
         return self in (Kind.CRYPTO, Kind.CRYPTO_FUTURE)
 
 
+SHARES = (Kind.EQUITY, Kind.ETF, Kind.FOREIGN)  # which are split
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 

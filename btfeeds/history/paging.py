@@ -1,56 +1,39 @@
 """Pages a span of time over a provider: what is asked next, and for which span an answer is the whole truth.
 
-Three ways: the venue's own bars; bars made of its smaller ones; bars made of its trades. The forming bar is left out
-by the venue's own clock; a bar that cannot be one leaves a hole that is asked for again, never an empty place.
+Three ways: the venue's own bars; bars made of its smaller ones; bars made of its trades (traded.py). The forming bar is
+left out by the venue's own clock; a bar that cannot be one leaves a hole that is asked for again, never an empty place.
+Nor is an answer without any row one at once, where it speaks of some bars: it is asked for again, with the bar before
+it, and where the venue has a row for every bar its other rows have to prove that none is there.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
-
-import msgspec
 
 from btfeeds import monitor
 from btfeeds.clock import Clock
-from btfeeds.errors import BadFrame, BtfeedsError, HistoryIncomplete, NetworkError, UnsupportedTimeframe
-from btfeeds.history.backward import trades_in
+from btfeeds.errors import BadFrame, BtfeedsError, HistoryIncomplete, UnsupportedTimeframe
+from btfeeds.history.answers import ASK_AGAIN, Asker, BadBars, Failed, Gone, Page, date_of, took
 from btfeeds.history.http import HttpClient
-from btfeeds.history.ranges import merge, pages, subtract, union, whole
-from btfeeds.history.shown import bars_until, trades_until
-from btfeeds.live.aggregate import bars_from_trades
-from btfeeds.market import EMPTY, Bar, Symbol, Timeframe, TimeRange, Trade, iso, to_ms
-from btfeeds.venues.base import HttpRequest, HttpResponse, Paging, Provider
+from btfeeds.history.ranges import merge, subtract, union, whole
+from btfeeds.history.shown import bars_until
+from btfeeds.history.traded import Seam, Traded
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, iso
+from btfeeds.venues import reading
+from btfeeds.venues.base import HttpResponse, Paging, Provider
+
+__all__ = ["Answer", "BadBars", "Failed", "Gone", "Page", "Pager"]
 
 _DAY_MS = 86_400_000
-_ASK_AGAIN = 2  # times, for a bar or an answer that cannot be right
 _PAGES_OF_AN_ANSWER = 100  # more of them are a venue's mistake
-
-Gone = Callable[[], bool]
-Failed = Callable[[TimeRange, BtfeedsError], None]
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A piece of time that the venue has answered: its closed bars, ascending, and no others opened in it.
-
-    `venue_time` is the venue's time at the answer (epoch ms), and `took` is when the answer was under way by our clock:
-    empty where the venue does not say its time, or somebody's cache answered. `stored`: it was on disk. `rejected` are
-    rows of the answer that cannot be bars, of times beside the span.
-    """
-
-    span: TimeRange
-    bars: list[Bar]
-    venue_time: int = 0
-    took: TimeRange = EMPTY
-    stored: bool = False
-    rejected: tuple[Bar, ...] = ()
+_QUIET = 5  # bars: of so many at least, that there is none is asked twice
+_SECOND_MS = 1_000  # a Date header counts whole seconds
+_PROOF_MS = 30_000  # so long the youngest bar waits for a later one that proves it
 
 
 @dataclass(slots=True)
-class _Answer:
+class Answer:
     """What one request brought: for which span, which bars, and where bars stood that could not be right."""
 
     span: TimeRange
@@ -59,10 +42,16 @@ class _Answer:
     last: bool  # behind it nothing is closed yet
     venue_time: int
     took: TimeRange
+    nothing: bool = False  # it had no row at all
+    doubtful: bool = False  # and it should have some, or says so of a long time
 
 
-class BadBars(BadFrame):
-    """Single bars of an answer cannot be bars, however often they are asked for."""
+class _OutOfReach(Exception):
+    """The venue, whose time is `now`, did not have the first bars of the question any more."""
+
+    def __init__(self, now: int) -> None:
+        super().__init__(now)
+        self.now = now
 
 
 class Pager:
@@ -70,8 +59,9 @@ class Pager:
 
     def __init__(self, provider: Provider, http: HttpClient, clock: Clock) -> None:
         self.provider = provider
-        self._http = http
         self._clock = clock
+        self._asker = Asker(provider, http, clock)
+        self._traded = Traded(provider, self._asker)
 
     # --- native bars, bars from smaller ones, bars from trades -------------------------------------------------------
 
@@ -88,29 +78,39 @@ class Pager:
         except UnsupportedTimeframe:
             if self.provider.trades_request(symbol, wanted) is None:
                 raise
-            return self._from_trades(symbol, timeframe, wanted, gone, failed)
+            return self._traded.pages(symbol, timeframe, wanted, gone, failed)
         return self._with_reach(symbol, timeframe, base, wanted, gone, failed)
 
     def _with_reach(
         self, symbol: Symbol, timeframe: Timeframe, base: Timeframe, span: TimeRange, gone: Gone, failed: Failed
     ) -> Iterator[Page]:
         """Older bars than the venue keeps are made of its trades, where it offers them."""
-        reach = self.provider.bars_reach
-        while reach and self.provider.trades_request(symbol, span) is not None:
-            oldest = timeframe.close(timeframe.floor(self._clock.now() - (reach - 2) * base.ms))
-            older = TimeRange(span.start, min(span.end, oldest))
-            if not older:
-                break
-            made = self._from_trades(symbol, timeframe, older, gone, failed)
-            yield from made if self.provider.omits_empty_bars else _with_flat_bars(made, timeframe)
-            span = TimeRange(older.end, span.end)  # while that took its time, more bars went out of reach
-        span = self._in_reach(timeframe, base, span, failed)
-        if not span:
-            return
-        if base == timeframe:
-            yield from self._native(symbol, timeframe, span, gone, failed)
-        else:
-            yield from self._merged(symbol, timeframe, base, span, gone, failed)
+        reach, ahead = self.provider.bars_reach, 0  # so far is the venue's clock known to be ahead of ours
+        seam = Seam()
+        while True:
+            while reach and self.provider.trades_request(symbol, span) is not None:
+                oldest = timeframe.close(timeframe.floor(self._clock.now() + ahead - (reach - 2) * base.ms))
+                older = TimeRange(span.start, min(span.end, oldest))
+                if not older:
+                    break
+                if self.provider.omits_empty_bars:
+                    yield from self._traded.pages(symbol, timeframe, older, gone, failed)
+                else:
+                    yield from self._traded.flat_pages(symbol, timeframe, older, gone, failed, seam)
+                span = TimeRange(older.end, span.end)  # while that took its time, more bars went out of reach
+            span = self._in_reach(timeframe, base, span, failed)
+            if not span:
+                return
+            made = self._native(symbol, timeframe, span, gone, failed)
+            if base != timeframe:
+                made = self._merged(symbol, timeframe, base, span, gone, failed)
+            try:
+                for page in made:
+                    span = TimeRange(max(span.start, page.span.end), span.end)
+                    yield page
+                return
+            except _OutOfReach as gone_by:  # our clock is behind, or the answer took its time
+                ahead = gone_by.now - self._clock.now()
 
     def _in_reach(self, timeframe: Timeframe, base: Timeframe, span: TimeRange, failed: Failed) -> TimeRange:
         """What of the span the venue has: what is older has failed, what is not there yet is left out."""
@@ -132,20 +132,25 @@ class Pager:
     def _native(
         self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, failed: Failed
     ) -> Iterator[Page]:
-        start = span.start
+        start, known, quiet = span.start, False, False
         while start < span.end:
             window = self.provider.page(timeframe, TimeRange(start, span.end), self._clock.now())
             if not window:
                 return
             asked = window if self.provider.paging is Paging.WINDOW else TimeRange(start, span.end)
             try:
-                answer = self._ask(symbol, timeframe, asked, gone)
+                answer = self._ask(symbol, timeframe, asked, window.end, gone, doubt=not quiet)
+                if answer.doubtful and not self.provider.omits_empty_bars:
+                    if known:
+                        raise self._should_have_rows(symbol, timeframe, asked)
+                    known = True  # that there is nothing is believed for one window
             except BtfeedsError as error:
                 if error.fatal or gone():
                     raise
                 failed(window, error)
                 start = window.end
                 continue
+            known, quiet = known or bool(answer.bars), answer.nothing
             holes = [TimeRange(time, timeframe.close(time)) for time in answer.bad]
             bars = [answer.bars[time] for time in sorted(answer.bars)]
             rejected = tuple(answer.bad.values())
@@ -183,51 +188,74 @@ class Pager:
                 held = [bar for bar in held if bar.open_time >= done.end]
                 covered = TimeRange(done.end, covered.end)
 
-    def _from_trades(
-        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, failed: Failed
-    ) -> Iterator[Page]:
-        for window in pages(span, timeframe, max(1, self.provider.trades_window_ms // timeframe.ms)):
-            try:
-                trades, first, heard = self._trades(symbol, window, gone)
-            except BtfeedsError as error:
-                if error.fatal or gone():
-                    raise
-                failed(window, error)
-                continue
-            date = _date(first)
-            venue_time = self._venue_now(first, date)
-            closed = trades_until(timeframe, venue_time, heard, self.provider.lag_ms)
-            answered = TimeRange(window.start, max(window.start, min(window.end, closed)))
-            bars = bars_from_trades((trade for trade in trades if trade.time in answered), timeframe)
-            took = _took(first, date)
-            if answered or took:  # it tells the venue's time all the same
-                yield Page(answered, bars, venue_time, took)
-            if answered.end < window.end:
-                return
-
     # --- one request -------------------------------------------------------------------------------------------------
 
-    def _ask(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> _Answer:
-        answer = self._once(symbol, timeframe, span, gone)
-        for _ in range(_ASK_AGAIN):
+    def _ask(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, window_end: int, gone: Gone, *, doubt: bool
+    ) -> Answer:
+        answer = self._once(symbol, timeframe, span, gone, window_end)
+        if answer.doubtful and (doubt or not self.provider.omits_empty_bars):
+            answer = self._doubted(symbol, timeframe, span, window_end, gone, answer)
+        for _ in range(ASK_AGAIN):
             if not answer.bad:
                 break
             # one question for all of them; what came well the first time is kept
             around = TimeRange(min(answer.bad), timeframe.close(max(answer.bad)))
             try:
-                second = self._once(symbol, timeframe, around, gone)
+                second = self._once(symbol, timeframe, around, gone, around.end)
             except BtfeedsError as error:
                 if error.fatal or gone():
                     raise
                 break
+            if second.nothing:  # which explains no bar that was there a moment ago
+                continue
             for time in [time for time in answer.bad if time in second.span and time not in second.bad]:
                 del answer.bad[time]
                 if time in second.bars:
                     answer.bars[time] = second.bars[time]
         return answer
 
-    def _once(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone) -> _Answer:
-        response, rows = self._rows(symbol, timeframe, span, gone)
+    def _doubted(
+        self, symbol: Symbol, timeframe: Timeframe, span: TimeRange, window_end: int, gone: Gone, answer: Answer
+    ) -> Answer:
+        """Ask again about a span of which the venue had no row, in another way where it can be."""
+        omits, believed = self.provider.omits_empty_bars, window_end
+        # the bar before it, or any up to now, prove that the venue has looked
+        wider = TimeRange(timeframe.back(span.start, 1), span.end)
+        if self.provider.paging is Paging.FORWARD:
+            now = timeframe.close(timeframe.floor(answer.venue_time))
+            wider = TimeRange(wider.start, max(span.end, now))
+            believed = span.end if omits else window_end  # that nobody traded it says twice
+        elif timeframe.count_in(wider) > self.provider.limits.bars_per_request:
+            wider = span
+        for _ in range(1 if omits else ASK_AGAIN):
+            answer = self._once(symbol, timeframe, span, gone, believed, wider)
+            if not answer.doubtful:
+                break
+        return answer
+
+    def _should_have_rows(self, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> BadFrame:
+        title = self.provider.title
+        return BadFrame(
+            f"{title} has a row for every bar of {symbol} {timeframe}, and none of {span} nor of the bar before it.",
+            f"It was asked {ASK_AGAIN + 1} times, and that there is nothing was not believed.",
+            "Ask again later.",
+            reason="schema",
+        )
+
+    def _once(
+        self,
+        symbol: Symbol,
+        timeframe: Timeframe,
+        span: TimeRange,
+        gone: Gone,
+        believed: int,
+        asked: TimeRange | None = None,
+    ) -> Answer:
+        """One question about a span, or about `asked`, which is wider. Where the provider gives the oldest rows first,
+        the whole rest is asked for, and that there is nothing is believed up to `believed`.
+        """
+        response, rows = self._rows(symbol, timeframe, asked or span, gone)
         inside = [bar for bar in rows if bar.open_time in span]
         good: dict[int, Bar] = {}
         bad: dict[int, Bar] = {}
@@ -239,24 +267,33 @@ class Pager:
                 bad[timeframe.floor(bar.open_time)] = bar
             else:
                 good[bar.open_time] = bar
-        end = span.end
-        # A full answer says nothing about what lies behind its last bar. Neither does a short one where every bar has a
-        # row: the venue may give fewer than it was asked for.
-        full = len(rows) >= self.provider.limits.bars_per_request or not self.provider.omits_empty_bars
-        if inside and full and self.provider.paging is Paging.FORWARD:
-            end = min(end, timeframe.close(timeframe.floor(max(bar.open_time for bar in inside))))
-        date = _date(response)
-        venue_time = self._venue_now(response, date)
+        end, omits = span.end, self.provider.omits_empty_bars
+        if self.provider.paging is Paging.FORWARD:
+            # it says nothing about what lies behind its last bar: the venue may give fewer than it was asked for
+            if inside:
+                end = min(end, timeframe.close(timeframe.floor(max(bar.open_time for bar in inside))))
+            elif omits or not rows:
+                end = min(end, believed)
+        date = date_of(response)
+        venue_time = self._asker.venue_now(response, date)
         opened = (bar.open_time for bar in rows)
-        end_of_closed = bars_until(timeframe, venue_time, opened, self.provider.lag_ms, self.provider.late_ms)
+        lag_ms, zone = self.provider.lag_ms, self.provider.dates_of
+        # Where every bar has a row, the next one's is there soon: without it the venue may show an old market.
+        unproven_ms = lag_ms if self.provider.omits_empty_bars else max(lag_ms, _PROOF_MS)
+        end_of_closed = bars_until(timeframe, venue_time, opened, unproven_ms, self.provider.late_ms)
+        if zone is not None and timeframe.unit == "d":  # a day is over when it is over there
+            end_of_closed = min(end_of_closed, reading.dated(venue_time, zone))
         covered = TimeRange(span.start, max(span.start, min(end, end_of_closed)))
-        return _Answer(
+        settled = min(covered.end, timeframe.floor(venue_time - lag_ms)) - span.start
+        return Answer(
             covered,
             {time: bar for time, bar in good.items() if time in covered},
             {time: bar for time, bar in bad.items() if time in covered and time not in good},
             last=end_of_closed <= end,
             venue_time=venue_time,
-            took=_took(response, date),
+            took=took(response, date),
+            nothing=not rows,
+            doubtful=not rows and settled >= _QUIET * timeframe.ms,
         )
 
     def _rows(
@@ -264,15 +301,32 @@ class Pager:
     ) -> tuple[HttpResponse, list[Bar]]:
         """The first answer for a span, and its rows with those of the pages that go on where it was broken off."""
         provider, asked, request = self.provider, self._with_proof(timeframe, span), None
-        if provider.bars_reach and asked.start < self._clock.now() - (provider.bars_reach - 2) * timeframe.ms:
+        reach = provider.bars_reach * timeframe.ms
+
+        def first_rows(answer: HttpResponse) -> list[Bar]:
+            rows = provider.parse_bars(answer, timeframe)
+            if reach and request is None:  # not of the archive
+                now = self._asker.venue_now(answer, date_of(answer))
+                oldest = timeframe.close(timeframe.floor(now + _SECOND_MS) - reach)
+                if asked.start < oldest and not any(bar.open_time <= asked.start for bar in rows):
+                    raise _OutOfReach(now)
+            return self._sane(rows, timeframe, span)
+
+        if reach and asked.start < self._clock.now() - reach + 2 * timeframe.ms:
             request = provider.archive_request(symbol, timeframe, asked)
-        request = request or provider.bars_request(symbol, timeframe, asked)
-        first, rows = self._parsed(request, lambda answer: self._sane(answer, timeframe, span), gone)
-        response, following = first, provider.next_page(request, first)
+        try:
+            plain = request or provider.bars_request(symbol, timeframe, asked)
+            first, rows = self._asker.parsed(plain, first_rows, gone)
+        except _OutOfReach:
+            request = provider.archive_request(symbol, timeframe, asked)
+            if request is None:
+                raise
+            first, rows = self._asker.parsed(request, first_rows, gone)
+        response, following = first, provider.next_page(request or plain, first)
         for _ in range(_PAGES_OF_AN_ANSWER):
             if following is None:
                 return first, rows
-            response, more = self._parsed(following, lambda answer: provider.parse_bars(answer, timeframe), gone)
+            response, more = self._asker.parsed(following, lambda answer: provider.parse_bars(answer, timeframe), gone)
             rows += more
             following = provider.next_page(following, response)
         raise BadFrame(f"{provider.title} breaks an answer off without end.", "It was not used.", reason="schema")
@@ -283,12 +337,9 @@ class Pager:
         fits = (proof.end - proof.start) // timeframe.ms <= self.provider.limits.bars_per_request
         return proof if fits else span
 
-    def _sane(self, response: HttpResponse, timeframe: Timeframe, span: TimeRange) -> list[Bar]:
+    def _sane(self, rows: list[Bar], timeframe: Timeframe, span: TimeRange) -> list[Bar]:
         """The rows of an answer. Raises BadFrame when they belong to quite another time: "nothing" would be a lie."""
-        rows = self.provider.parse_bars(response, timeframe)
-        if self.provider.whole_window:
-            return [bar for bar in rows if bar.open_time >= span.start]
-        if not any(bar.open_time in span for bar in rows):
+        if not self.provider.whole_window and not any(bar.open_time in span for bar in rows):
             full = len(rows) >= self.provider.limits.bars_per_request
             if any(bar.open_time < span.start - timeframe.ms for bar in rows) or (rows and full):
                 raise BadFrame(
@@ -298,102 +349,8 @@ class Pager:
                 )
         return rows
 
-    def _trades(self, symbol: Symbol, span: TimeRange, gone: Gone) -> tuple[list[Trade], HttpResponse, int]:
-        """The trades of a span, ascending; the answer that tells up to when they are all; the time of the last trade
-        that was shown, which may be behind the span.
-        """
-        if self.provider.trades_back:
-            return self._numbered_trades(symbol, span, gone)
-        found: dict[int, Trade] = {}
-        first, heard = HttpResponse(0, b""), 0
-        window = self.provider.trades_window_ms
-        for start in range(span.start, span.end, window):
-            hour = TimeRange(start, min(span.end, start + window))
-            after: Trade | None = None
-            while True:
-                request = self.provider.trades_request(symbol, hour, after)
-                assert request is not None  # pages() has asked already
-                response, trades = self._parsed(request, self.provider.parse_trades, gone)
-                first = response if after is None else first
-                heard = max([heard, *(trade.time for trade in trades)])
-                new = [trade for trade in trades if trade.id not in found and (after is None or trade.id > after.id)]
-                found.update((trade.id, trade) for trade in new)
-                full = len(trades) >= int(request.params.get("limit", 1))
-                if not new or not full or new[-1].time >= hour.end:
-                    break
-                after = max(new, key=lambda trade: trade.id)
-        return [found[number] for number in sorted(found)], first, heard
-
-    def _numbered_trades(
-        self, symbol: Symbol, span: TimeRange, gone: Gone
-    ) -> tuple[list[Trade], HttpResponse, int]:
-        answers: list[HttpResponse] = []
-        heard = 0
-
-        def ask(below: int) -> list[Trade]:
-            after = Trade(span.end, 0.0, 0.0, below) if below else None
-            request = self.provider.trades_request(symbol, span, after)
-            assert request is not None  # pages() has asked already
-            response, trades = self._parsed(request, self.provider.parse_trades, gone)
-            nonlocal heard
-            answers.append(response)
-            heard = max([heard, *(trade.time for trade in trades)])
-            return list(trades)
-
-        page = int(self.provider.trades_request(symbol, span).params["limit"])  # type: ignore[union-attr]
-        trades = trades_in(span, ask, page)
-        return trades, answers[0], heard
-
-    def _parsed(self, request: HttpRequest, parse: Callable[[HttpResponse], list[Any]], gone: Gone) -> Any:
-        """The good answer and what it says; asked again when it cannot be understood."""
-        for again in range(_ASK_AGAIN + 1):
-            if gone():
-                raise NetworkError("The download was given up.", "Nobody waits for it any more.")
-            response = self._http.send(self.provider, request, gone)
-            try:
-                return response, parse(response)
-            except BadFrame as error:
-                monitor.publish(monitor.FrameRejected(self.provider.name, error.reason, f"history: {error.what}"))
-                if again == _ASK_AGAIN:
-                    raise
-        raise AssertionError("the last try returns or raises")
-
-    def _venue_now(self, response: HttpResponse, date: int) -> int:
-        """The venue's time: a bar is closed when the venue says so, not when a clock here does."""
-        return date or response.sent or self._clock.now()
-
-
-def _took(response: HttpResponse, date: int) -> TimeRange:
-    """When the answer was under way, by our clock; empty where nothing can be learned of the venue's clock from it."""
-    fresh = response.headers.get("age", "0").strip() == "0"
-    known = fresh and response.received and date
-    return TimeRange(response.sent, response.received + 1) if known else EMPTY
-
-
-def _date(response: HttpResponse) -> int:
-    """When the venue says it answered (epoch ms, whole seconds); 0 where it does not."""
-    try:
-        return to_ms(parsedate_to_datetime(response.headers["date"]).astimezone(dt.UTC))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return 0
-
 
 def _inside(span: TimeRange, timeframe: Timeframe) -> TimeRange:
     """The whole bars in `span`."""
     start = whole(span, timeframe).start
     return TimeRange(start, max(start, timeframe.floor(span.end)))
-
-
-def _with_flat_bars(pages: Iterable[Page], timeframe: Timeframe) -> Iterator[Page]:
-    """Flat bars where nobody traded, as the venue's own rows have them; before the first trade there are none."""
-    end, close = -1, 0.0
-    for page in pages:
-        if page.span.start != end:
-            close = 0.0
-        end, rows, bars = page.span.end, {bar.open_time: bar for bar in page.bars}, []
-        for time in timeframe.opens(page.span):
-            bar = rows.get(time) or (Bar(time, close, close, close, close, 0.0, 0) if close else None)
-            if bar is not None:
-                bars.append(bar)
-                close = bar.close
-        yield Page(page.span, bars, page.venue_time, page.took)

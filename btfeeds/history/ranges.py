@@ -71,7 +71,7 @@ def merge(bars: Iterable[Bar], timeframe: Timeframe, span: TimeRange) -> list[Ba
 
     A large bar is made of the small ones there are: whether any is missing is the caller's knowledge. Rows without
     trades repeat an older price; they count for nothing beside rows with trades, so that the bar equals one made of
-    the trades.
+    the trades. Where no row has volume or trades, none is known (of currencies, mostly), and every row counts.
     """
     merged: list[Bar] = []
     group: list[Bar] = []
@@ -93,10 +93,11 @@ def _add(merged: list[Bar], group: list[Bar], open_time: int, close_time: int, s
     # fsum is exact; the rounding takes the sum of decimal fractions to the nearest decimal fraction again
     volume = round(math.fsum(bar.volume for bar in group), 10)
     trades = sum(bar.trades for bar in group) if all(bar.trades >= 0 for bar in group) else -1
-    traded = [bar for bar in group if not _flat(bar)] or group
+    known = any(bar.volume > 0 or bar.trades > 0 for bar in group)
+    traded = [bar for bar in group if not _flat(bar)] if known else group
     high, low = max(bar.high for bar in traded), min(bar.low for bar in traded)
     merged.append(Bar(open_time, traded[0].open, high, low, traded[-1].close, volume, trades))
 
 
 def _flat(bar: Bar) -> bool:
-    return bar.volume == 0 and bar.open == bar.high == bar.low == bar.close
+    return bar.volume == 0 and bar.trades <= 0 and bar.open == bar.high == bar.low == bar.close

@@ -7,10 +7,12 @@ be bars, or some too old for him) the next one is asked for, behind the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from btfeeds import monitor
 from btfeeds.errors import BtfeedsError, HistoryIncomplete, WarehouseError
+from btfeeds.history.budget import others_can_be_asked
 from btfeeds.history.paging import Gone, Page
 from btfeeds.history.ranges import union
 from btfeeds.history.selection import turn
@@ -60,7 +62,7 @@ class Relay:
                 self._changed(last, name, at, "it has the bars from here on")
             last = name
             try:
-                for page in self._asked(name, TimeRange(at, until)):
+                for page in self._asked(name, TimeRange(at, until), others=len(names) > 1):
                     at, failures = page.span.end, 0
                     yield Had(name, page)
                 at = until
@@ -92,10 +94,16 @@ class Relay:
             last.what, last.did, last.advice, missing=tuple((span.start, span.end) for span in spans)
         )
 
-    def _asked(self, name: str, span: TimeRange) -> Iterator[Page]:
+    def _asked(self, name: str, span: TimeRange, *, others: bool) -> Iterator[Page]:
         history = self._history(name)
         ask = history.pages if self._read else history.fill
-        return ask(self._symbol, self._timeframe, span, cancelled=self._gone)
+        pages = ask(self._symbol, self._timeframe, span, cancelled=self._gone)
+        while True:
+            with others_can_be_asked() if others else nullcontext():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
 
     def _filled(self, name: str, hole: HistoryIncomplete, others: list[str]) -> Iterator[Had]:
         """What `name` has not got, from the `others`; where they cannot help it stays lacking."""

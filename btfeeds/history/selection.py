@@ -13,14 +13,13 @@ from itertools import pairwise
 from btfeeds import settings
 from btfeeds.errors import BtfeedsError, ConfigError, UnsupportedTimeframe
 from btfeeds.history.downloader import DataDownloaderFactory, canonical, offered
-from btfeeds.history.kinds import Kind, classify
+from btfeeds.history.kinds import SHARES, classify
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.rules import parse, providers
 from btfeeds.market import Symbol, Timeframe, TimeRange
 from btfeeds.venues.base import Provider
 
 _DAY = TimeRange(0, 86_400_000)
-_SHARES = (Kind.EQUITY, Kind.ETF, Kind.FOREIGN)
 
 
 class Selection:
@@ -41,7 +40,7 @@ class Selection:
                 passed_over.append(why)
                 continue
             # bars of shares with splits worked in do not go on where bars without them end
-            own = made.adjusted if classify(symbol) in _SHARES else ""
+            own = made.adjusted if classify(symbol) in SHARES else ""
             adjusted = adjusted or own
             if own in ("", adjusted):
                 able.append(name)

@@ -8,18 +8,22 @@ remembered as answered.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from btfeeds.clock import Clock, SystemClock
 from btfeeds.errors import BtfeedsError, HistoryIncomplete, UnsupportedTimeframe, WarehouseDamaged, WarehouseError
 from btfeeds.history.derived import Derived
-from btfeeds.history.kinds import classify
+from btfeeds.history.kinds import SHARES, classify
 from btfeeds.history.outage import Outage
 from btfeeds.history.paging import Gone, Page
 from btfeeds.history.ranges import pages as cut
-from btfeeds.history.ranges import union, whole
+from btfeeds.history.ranges import subtract, union, whole
 from btfeeds.history.reliability import Reliability
+from btfeeds.history.rescaling import Rescaling
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.venues.base import Provider
 
@@ -71,6 +75,7 @@ class StoredHistory:
         self._venue = self.provider.bars_of or self.provider.name
         self._adjusted = self.provider.adjusted not in ("", "raw")
         self._derived = Derived(warehouse) if warehouse is not None else None
+        self._rescaling = Rescaling(warehouse) if warehouse is not None and self._adjusted else None
         # on a fast clock the wire is not faster: see live.stream
         self._lag_ms = max(self.provider.lag_ms, int(500 * self._clock.speed) if self._clock.speed > 1 else 0)
 
@@ -93,7 +98,8 @@ class StoredHistory:
 
     def missing(self, symbol: Symbol | str, timeframe: Timeframe | str, span: TimeRange) -> list[TimeRange]:
         """What would have to be asked of the provider."""
-        return self._missing(self._subscription(symbol, timeframe), span)
+        wanted = self._subscription(symbol, timeframe)
+        return self._missing(wanted, possible(wanted, span))
 
     def pages(
         self, symbol: Symbol | str, timeframe: Timeframe | str, span: TimeRange, *, cancelled: Gone | None = None
@@ -121,36 +127,76 @@ class StoredHistory:
         return Subscription(self._venue, Symbol(symbol), Timeframe.parse(timeframe))
 
     def _walk(self, wanted: Subscription, span: TimeRange, gone: Gone | None, *, read: bool) -> Iterator[Page]:
-        span = whole(span, wanted.timeframe)
+        span = possible(wanted, whole(span, wanted.timeframe))
         lacking: list[TimeRange] = []
         error: HistoryIncomplete | None = None
         missing = self._missing(wanted, span)
         # what is only to be read can be read from a warehouse that cannot be written; to fill it is an error
         keep = self._warehouse is not None and not (read and self._warehouse.readonly)
-        for piece, stored in pieces(span, joined(missing, wanted.timeframe, self.provider.limits.bars_per_request)):
+        if missing and self._rescaled(wanted, gone):
+            missing = self._missing(wanted, span)
+        todo = deque(pieces(span, joined(missing, wanted.timeframe, self.provider.limits.bars_per_request)))
+        while todo:
+            piece, stored = todo.popleft()
             if stored and not read:
                 continue
+            held = [] if stored else subtract([piece], missing)  # on disk, and asked for again to save a request
             at = piece.start
-            while at < piece.end:
-                rest = TimeRange(at, piece.end)
-                try:
-                    for page in self._stored(wanted, rest, gone) if stored else self._asked(wanted, rest, gone, keep):
-                        at = page.span.end
-                        yield page
-                    break
-                except HistoryIncomplete as some:  # single bars, or older ones than there are: what follows is had
-                    missing_here = [TimeRange(*one) for one in some.missing]
-                    lacking += missing_here
-                    error = some
-                    behind = max((one.end for one in missing_here), default=at)
-                    if behind <= at:
-                        break
-                    at = behind
+            try:
+                for page in self._stored(wanted, piece, gone) if stored else self._asked(wanted, piece, gone, keep):
+                    at = page.span.end
+                    yield self._with_stored(wanted, page, held) if held and read else page
+            except HistoryIncomplete as some:  # single bars, or older ones than there are: what follows is had
+                gaps = union(TimeRange(*one) for one in some.missing)
+                rest = subtract(gaps, held)
+                lacking += rest
+                error = some if rest or not gaps else error
+                had = both(held, gaps)
+                again = [(TimeRange(max(one.start, at), one.end), True) for one in had if one.end > at]
+                behind = max((one.end for one in gaps), default=at)
+                if at < behind < piece.end:
+                    again.append((TimeRange(behind, piece.end), stored))
+                todo.extendleft(reversed(again))
         if error is not None:
             spans = tuple((one.start, one.end) for one in union(lacking))
             raise HistoryIncomplete(error.what, error.did, error.advice, missing=spans)
 
+    def _rescaled(self, wanted: Subscription, gone: Gone | None) -> bool:
+        """Whether what is on disk had prices of before a split, and was forgotten."""
+
+        def ask(span: TimeRange) -> list[Bar]:
+            try:
+                pages = self.source.pages(wanted.symbol, wanted.timeframe, span, cancelled=gone)
+                return [bar for page in pages for bar in page.bars]
+            except BtfeedsError:
+                return []  # the question that follows will say so
+
+        if self._rescaling is None or self._warehouse is None or self._warehouse.readonly or not self._usable:
+            return False
+        if classify(wanted.symbol) not in SHARES:
+            return False
+        try:
+            return self._rescaling.check(wanted, self._clock.now(), self.reach(wanted.timeframe), ask)
+        except WarehouseError as problem:
+            self._without(problem)
+            return False
+
+    def _with_stored(self, wanted: Subscription, page: Page, held: list[TimeRange]) -> Page:
+        """A page together with what is on disk in its span and was not in the answer: it is no less there."""
+        assert self._warehouse is not None
+        known = {bar.open_time: bar for bar in page.bars}
+        try:
+            for span in both(held, [page.span]):
+                known = {bar.open_time: bar for bar in self._warehouse.bars(wanted, span)} | known
+        except WarehouseDamaged:
+            return page  # told by the warehouse
+        except WarehouseError as problem:
+            self._without(problem)
+        return msgspec.structs.replace(page, bars=[known[time] for time in sorted(known)])
+
     def _missing(self, wanted: Subscription, span: TimeRange) -> list[TimeRange]:
+        if not span:
+            return []
         if self._warehouse is None or not self._usable:
             return [span]
         try:
@@ -217,16 +263,20 @@ class StoredHistory:
         if not span and not page.rejected:
             return
         try:
-            self._add(self._warehouse, wanted, [*bars, *page.rejected], span)
+            self._add(self._warehouse, wanted, [*bars, *page.rejected], span, page.venue_time or 0)
         except WarehouseError as problem:
             self._without(problem)
 
-    def _add(self, warehouse: Warehouse, wanted: Subscription, bars: list[Bar], span: TimeRange) -> None:
-        added = warehouse.add(wanted, bars, provider=self.provider.name, span=span, adjusted=self._adjusted)
+    def _add(
+        self, warehouse: Warehouse, wanted: Subscription, bars: list[Bar], span: TimeRange, venue_time: int
+    ) -> None:
+        added = warehouse.add(
+            wanted, bars, provider=self.provider.name, span=span, adjusted=self._adjusted, venue_time=venue_time
+        )
         if self._outage is not None:
             self._outage.worked()
-        if added.revised and self._derived is not None:
-            self._derived.follow(wanted, [span])
+        if (added.new or added.revised) and self._derived is not None:
+            self._derived.correct(wanted, [span])
 
     @property
     def _usable(self) -> bool:
@@ -252,6 +302,16 @@ def pieces(span: TimeRange, missing: Sequence[TimeRange]) -> Iterator[tuple[Time
         at = one.end
     if at < span.end:
         yield TimeRange(at, span.end), True
+
+
+def possible(wanted: Subscription, span: TimeRange) -> TimeRange:
+    """The part of a span in which there can be bars: of coins there are none before 1970."""
+    return TimeRange(max(span.start, 0), max(span.end, 0)) if classify(wanted.symbol).always_open else span
+
+
+def both(some: Sequence[TimeRange], others: Sequence[TimeRange]) -> list[TimeRange]:
+    """The instants that lie in both, ascending."""
+    return subtract(some, subtract(some, others))
 
 
 def joined(missing: Sequence[TimeRange], timeframe: Timeframe, most: int) -> list[TimeRange]:

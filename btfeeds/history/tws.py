@@ -5,6 +5,7 @@ imported when somebody connects.
 
 https://ibkrcampus.com/campus/ibkr-api-page/twsapi-doc/#hist-bars
 https://ibkrcampus.com/campus/ibkr-api-page/twsapi-doc/#api-error-codes
+https://ibkrcampus.com/campus/ibkr-api-page/twsapi-doc/#current-time
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from btfeeds import errors
+from btfeeds.market import to_ms
 
 # What it has to say is in the errors.
 logging.getLogger("ib_async").setLevel(logging.CRITICAL)
@@ -50,6 +52,7 @@ class Gateway:
         self._thread: threading.Thread | None = None
         self._ib: Any = None  # of the thread
         self._connecting: asyncio.Lock | None = None  # of the thread
+        self._asking: asyncio.Lock | None = None  # of the thread
         self._closed = False
 
     def close(self) -> None:
@@ -65,6 +68,10 @@ class Gateway:
         """The rows of reqHistoricalData, as it has them. Raises what the answer, or its absence, means."""
         return list(self._waited(self._bars(contract, request), gone))
 
+    def time(self, gone: Gone) -> int:
+        """What time it is there (epoch ms, whole seconds). Raises as `bars`."""
+        return to_ms(self._waited(self._time(), gone))
+
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     async def _bars(self, contract: Mapping[str, Any], request: Mapping[str, Any]) -> Any:
@@ -73,6 +80,12 @@ class Gateway:
 
         # without a timeout of its own: it would answer "nothing"
         return await ib.reqHistoricalDataAsync(Contract(**contract), **request, timeout=0)
+
+    async def _time(self) -> Any:
+        ib = await self._connected()
+        self._asking = self._asking or asyncio.Lock()
+        async with self._asking:  # an answer does not say whose it is
+            return await ib.reqCurrentTimeAsync()
 
     async def _connected(self) -> Any:
         self._connecting = self._connecting or asyncio.Lock()

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btfeeds.errors import Banned, BtfeedsError, NetworkError, TlsError
+from btfeeds.errors import Banned, BtfeedsError, HistoryIncomplete, NetworkError, TlsError
 from btfeeds.history.downloader import Downloader
+from btfeeds.history.paging import Page
 from btfeeds.live.items import Ask
 from btfeeds.live.ring import Answer, Failure
-from btfeeds.market import Subscription, TimeRange
+from btfeeds.market import EMPTY, Subscription, TimeRange
 
 if TYPE_CHECKING:
     from btfeeds.live.stored import Stored
@@ -64,13 +65,20 @@ class Backfill:
         with self._lock:
             if self._closed:
                 return
-            self._open += 1
-            if self._open > len(self._threads) and len(self._threads) < _THREADS:
+            if self._open >= len(self._threads) and len(self._threads) < _THREADS:
                 name = f"btfeeds-{subscription.venue}-history-{len(self._threads) + 1}"
                 thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
-        self._questions.put(_Question(subscription, ask, reply, cancelled, stored))
+                try:
+                    thread.start()
+                    self._threads.append(thread)
+                except RuntimeError as error:  # this process gets no thread for it now
+                    logger.critical("history of %s: %s", subscription, error)
+            heard = bool(self._threads)
+            self._open += heard
+        if heard:
+            self._questions.put(_Question(subscription, ask, reply, cancelled, stored))
+        else:
+            reply(Failure(ask, NetworkError("This process cannot start another thread.", "It is asked again later.")))
 
     def close(self) -> None:
         """Let go: threads leave after the request under way. Does not wait."""
@@ -102,9 +110,10 @@ class Backfill:
 
     def _answer(self, question: _Question) -> None:
         subscription, ask = question.subscription, question.ask
+        covered = ask.span.start
         try:
-            covered = ask.span.start
             asked, some = False, False
+            behind: list[Page] = []  # pages behind a piece that is not there: whether it can be had, the end tells
             source = self._downloader if question.stored is None else question.stored.through(self._downloader)
             pages = source.pages(
                 subscription.symbol,
@@ -113,13 +122,22 @@ class Backfill:
                 cancelled=lambda: self._closed or question.cancelled(),
             )
             for page in pages:
-                covered, some = page.span.end, True
-                asked = asked or not page.stored
+                some, asked = True, asked or not page.stored
+                if behind or page.span.start > covered:
+                    behind.append(page)
+                    continue
+                covered = page.span.end
                 question.reply(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, page.took, asked))
                 if self._closed or question.cancelled():
                     return
+            for page in behind:
+                covered = page.span.end
+                question.reply(Answer(ask, page.span, tuple(page.bars), False, page.venue_time, page.took, asked))
             self._alarmed = False
             question.reply(Answer(ask, TimeRange(covered, covered), (), done=True, asked=asked or not some))
+        except HistoryIncomplete as error:  # what cannot be bars: the others are good
+            missing = (TimeRange(*span) for span in error.missing)
+            question.reply(Failure(ask, error, next((span for span in missing if span.end > covered), EMPTY)))
         except BtfeedsError as error:
             if isinstance(error, Banned | TlsError) and not self._alarmed:
                 self._alarmed = True  # it will be asked again, but somebody has to look at it

@@ -176,11 +176,11 @@ class Connection:
         self._unreadable = 0
         effects: list[Effect] = []
         requests = self._requests
-        channels, pending = requests.channels, requests.pending
+        channels, pending, returning = requests.channels, requests.pending, requests.returning
         for event in requests.named(events):
             kind = type(event)
             if kind is BarUpdate or kind is TradeUpdate or kind is BarRevised:
-                if event.channel not in channels:  # type: ignore[union-attr]
+                if event.channel not in channels or event.channel in returning:  # type: ignore[union-attr]
                     continue
                 if self._first_data_at is None:
                     self._first_data_at = now

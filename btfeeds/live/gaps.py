@@ -4,8 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from btfeeds import monitor
 from btfeeds.errors import HistoryIncomplete
+from btfeeds.live.items import Gap
 from btfeeds.market import Bar, Timeframe, TimeRange
+
+
+class Repair:
+    """The gap that history is asked to close, as monitoring is told of it."""
+
+    def __init__(self, venue: str, name: str) -> None:
+        self._venue, self._name = venue, name
+        self._gap: Gap | None = None
+        self.bars = 0  # what history has given of it
+
+    def begin(self, gap: Gap) -> monitor.GapOpened | None:
+        """History is asked; None: it is about the same gap."""
+        if self._gap is not None:
+            return None
+        self._gap, self.bars = gap, 0
+        return monitor.GapOpened(self._venue, self._name, gap.start, gap.end, gap.reason)
+
+    def reached(self, due: int) -> monitor.GapClosed | None:
+        """Everything before `due` is there."""
+        gap = self._gap
+        if gap is None or due < gap.end:
+            return None
+        self._gap = None
+        return monitor.GapClosed(self._venue, self._name, gap.start, gap.end, self.bars)
 
 
 def flat_bars(timeframe: Timeframe, span: TimeRange, price: float) -> Iterator[Bar]:

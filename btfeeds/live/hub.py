@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -47,7 +49,8 @@ class Hub:
     def __post_init__(self) -> None:
         self.skew = Skew(floor_ms=self.policy.floor_ms // 4)
         # Guards _taps, _shards and closed. Who holds it may take a shard's lock, and never the other way round.
-        self._lock = threading.RLock()
+        self._lock = monitor.Hushed()
+        self._abandoned: deque[Callable[[], None]] = deque()  # what finalizers leave to be done
         self.closed = False  # the last tap has gone: this hub takes no other
         self._taps: dict[str, tuple[Ear, ...]] = {}  # replaced, never changed: read without the lock
         self._shards: list[Shard] = []
@@ -62,6 +65,7 @@ class Hub:
 
     def attach(self, tap: Ear) -> bool:
         """Bring a stream's bars to it. Never blocks. False: this hub has just closed, another one is needed."""
+        self._sweep()
         with self._lock:
             if self.closed:
                 return False
@@ -85,13 +89,24 @@ class Hub:
                 self._taps[tap.channel] = rest
                 return
             self._taps.pop(tap.channel, None)
-            shard = self._shard(tap.channel)
-            if shard is not None:
-                shard.unwant(tap.channel)
             if self._taps:
+                if shard := self._shard(tap.channel):
+                    shard.unwant(tap.channel)
                 return
             self.closed = True
         _close(self)
+
+    def abandon(self, leave: Callable[[], None]) -> None:
+        """Have `leave` called soon, on a thread that holds no lock. For finalizers: the garbage collector runs them on
+        any thread, in the midst of anything, so this takes none itself.
+        """
+        self._abandoned.append(leave)
+        any(shard.errand(self._sweep) for shard in list(self._shards))
+
+    def _sweep(self) -> None:
+        while self._abandoned:
+            with contextlib.suppress(IndexError):  # another thread was quicker
+                self._abandoned.popleft()()
 
     def prove(self, channel: str) -> None:
         """History knows this symbol: the stream's silence about it is no refusal."""

@@ -87,5 +87,6 @@ class SplicePolicy:
     grace_ms: int = 5_000  # a closed frame may be this late before history is asked
     lag_ms: int = 10_000  # history may be this late before an absent bar is taken as absent for good
     retry_ms: tuple[int, ...] = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000)
+    unreadable_tries: int = 6  # so often what cannot be a bar is asked for before it is stepped over
     ask_bars: int = 10_000  # the most bars asked for at once: bounds memory during a long history
     held_bars: int = 4_096  # the most live bars that wait behind a gap

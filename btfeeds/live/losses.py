@@ -4,17 +4,15 @@ environment, which names the proxy.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from btfeeds.errors import Banned, BtfeedsError, ProxyRefused, RateLimited, RegionBlocked, VenueUnavailable
-from btfeeds.live.dialing import proxy_variable
+from btfeeds.live.dialing import proxy_host, proxy_variable
 from btfeeds.live.effects import Loss
-from btfeeds.venues.base import HttpResponse
+from btfeeds.venues.base import HttpResponse, retry_after
 
+_WAIT_S = 60.0  # where it is not said
 Check = Callable[[HttpResponse], None]  # Provider.check: raises what an answer means
 
 
@@ -50,7 +48,8 @@ def bad_status(answer: HttpResponse, check: Check) -> Loss:
     if status == 407:
         return Loss("http", detail, error=proxy_refused(url))
     if status in (418, 429):
-        wait = int(1000 * _retry_after(answer.headers.get("retry-after", "")))
+        seconds = retry_after(answer)
+        wait = int(1000 * (_WAIT_S if seconds is None else seconds))
         return Loss("http", detail, wait, closed=True, alarm=_banned(host, wait) if status == 418 else None)
     return Loss("http", detail)
 
@@ -59,9 +58,8 @@ def proxy_refused(url: str) -> ProxyRefused:
     """Names the variable to look at, and never what stands in it."""
     host = urlsplit(url).hostname or url
     name = proxy_variable(host, url.startswith("wss")) or "HTTPS_PROXY"
-    proxy = urlsplit(os.environ.get(name, "")).hostname or "?"
     return ProxyRefused(
-        f"The proxy {proxy} on the way to {host} wants credentials (HTTP 407).",
+        f"The proxy {proxy_host(name) or '?'} on the way to {host} wants credentials (HTTP 407).",
         "No further attempt was made.",
         f"Put user and password into the proxy's URL in {name}, or name the host in NO_PROXY.",
     )
@@ -85,13 +83,3 @@ def _banned(host: str, ms: int) -> Banned:
         "Run fewer programs at this address that connect to it.",
         retry_after=ms / 1000,
     )
-
-
-def _retry_after(text: str) -> float:
-    """Seconds of a Retry-After header, which may be a number or a date (RFC 9110 §10.2.3); 60 when it says nothing."""
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 60.0

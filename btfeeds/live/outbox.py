@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from btfeeds.errors import BtfeedsError, UnsupportedTimeframe
 from btfeeds.live.items import Delivery, Notice
 from btfeeds.live.status import Status
 from btfeeds.market import Bar
@@ -34,7 +35,9 @@ class Outbox:
         return self.spoken is Status.DISCONNECTED
 
     def say(self, status: Status, reason: str = "", payload: object = None) -> None:
-        """Put a word in line."""
+        """Put a word in line; behind DISCONNECTED there is none."""
+        if self.word is Status.DISCONNECTED:
+            return
         if status is not Status.UNKNOWN:
             self.word = status
         self.line.append(Notice(status, reason, payload))
@@ -43,6 +46,18 @@ class Outbox:
         """Say a word when the line is empty."""
         self.word = self.spoken = status
         return Notice(status)
+
+    def refuse(self, error: BtfeedsError) -> None:
+        """Say that there is nothing to be had. The end has to be said behind it."""
+        if isinstance(error, UnsupportedTimeframe) and self.spoken is None:
+            self.unsay()  # NOTSUPPORTED_TF is a first word only, and an opening DELAYED was not heard yet
+            self.say(Status.NOTSUPPORTED_TF, error.what, error)
+        elif self.word is not Status.CONNBROKEN:  # from there the automaton knows only CONNECTED and DISCONNECTED
+            self.say(Status.NOTSUBSCRIBED, error.what, error)
+
+    def end(self, reason: str, payload: object = None) -> None:
+        """Say the last word, once."""
+        self.say(Status.DISCONNECTED, reason, payload)
 
     def put(self, bar: Bar, source: str) -> None:
         """Put a bar in line; behind DISCONNECTED there is nothing."""

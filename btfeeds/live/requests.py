@@ -37,6 +37,8 @@ class Requests:
         self._next = 1
         self._aliases = Aliases()
         self._last_words = ""  # of a refusal that named nothing, on this socket
+        # Channels that were ended on this socket: until one is confirmed anew, what comes may be of the time before.
+        self.returning: set[str] = set()
 
     def __len__(self) -> int:
         """How many messages wait for a confirmation."""
@@ -82,6 +84,7 @@ class Requests:
         self._sent.clear()
         self.pending.clear()
         self._unasked.clear()
+        self.returning.clear()
         self._last_words = ""
         self._aliases.clear()
 
@@ -113,7 +116,11 @@ class Requests:
         return True
 
     def end(self, channels: Sequence[str]) -> None:
-        """Say that these are not wanted any more."""
+        """Say that these are not wanted any more, or not as they are."""
+        self.returning.update(channels)
+        for name in channels:
+            if known := self.channels.get(name):
+                known.live = False
         self._say(self._venue.unsubscribe(self._aliases.of(channels), self._next))
 
     def _say(self, messages: list[str]) -> int:
@@ -138,6 +145,7 @@ class Requests:
         new = []
         for name in channels:
             self.pending.pop(name, None)
+            self.returning.discard(name)
             channel = self.channels.get(name)
             if channel is not None and not channel.live:
                 channel.live = channel.proven = True
@@ -194,6 +202,7 @@ class Requests:
         waiting = [name for name in request.channels if name in self.channels and not self.channels[name].live]
         for name in waiting:
             self.channels[name].tries += 1
+        self.returning.difference_update(waiting)  # no answer comes: what it sends is proof enough then
         over = [name for name in waiting if self.channels[name].tries >= self._policy.ack_tries]
         sick = [name for name in over if self.channels[name].proven]
         for name in sick:

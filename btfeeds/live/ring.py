@@ -75,10 +75,11 @@ class Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """History could not answer `ask`."""
+    """History could not answer `ask`. `unreadable`: it did, but in this piece it has what cannot be bars."""
 
     ask: Ask
     error: BtfeedsError
+    unreadable: TimeRange = EMPTY
 
 
 Entry = Bar | Up | Down | Doubted | Revised | Quiet | Refusal | Answer | Failure

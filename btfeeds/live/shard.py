@@ -7,13 +7,14 @@ successor that is confirmed before the old socket goes leaves no break behind.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from btfeeds import bans, monitor
+from btfeeds.errors import FeedStopped
 from btfeeds.live.connection import Connection
+from btfeeds.live.coverage import Coverage
 from btfeeds.live.effects import Data, Effect, Loss, Lost, Refused
 from btfeeds.live.tap import Ear
 from btfeeds.live.worker import Worker
@@ -30,12 +31,15 @@ class Shard:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._lock = threading.RLock()  # guards everything below: feeds' threads and workers' threads come here
+        self._lock = monitor.Hushed()  # guards everything below: feeds' threads and workers' threads come here
         self.channels: set[str] = set()
-        self._covered: dict[str, set[int]] = {}
+        self._coverage = Coverage()
+        self._up: set[str] = set()  # channels whose taps were told that they are up
         self._proven: set[str] = set()  # channels that the venue has confirmed at some time
         self._workers: list[Worker] = []
+        self._gone: list[Worker] = []  # told to go, because their last channel had gone
         self._leaving = ""  # why the newest one wants a successor, while it is one itself
+        self._starved = False  # no thread could be started, and this was said
 
     def room(self) -> int:
         return self._hub.venue.limits.streams_per_connection - len(self.channels)
@@ -47,7 +51,10 @@ class Shard:
                 return
             self.channels.add(channel)
             if not self._workers:
-                self._spawn()
+                if not self._spawn():
+                    self.channels.discard(channel)
+                    for tap in self._hub.taps(channel):
+                        tap.refused(no_thread())
             else:
                 for worker in self._workers:
                     worker.ask(lambda connection, now: connection.want([channel], now))
@@ -56,7 +63,12 @@ class Shard:
     def unwant(self, channel: str) -> None:
         with self._lock:
             self.channels.discard(channel)
-            self._covered.pop(channel, None)
+            self._forget(channel)
+            if not self.channels:  # a socket without channels would be dialled again and again
+                self._gone = [worker for worker in self._gone if worker.alive] + self._workers
+                for worker in self._workers:
+                    worker.stop()
+                self._workers = []
             for worker in self._workers:
                 worker.ask(lambda connection, now: connection.unwant([channel], now))
                 worker.ask(self._taking_over(worker))  # what it was waiting for may have been this channel
@@ -70,22 +82,35 @@ class Shard:
                     worker.ask(lambda connection, now: connection.prove(channel))
 
     def renew(self, channel: str) -> None:
-        """End and begin the subscription of one mute channel."""
+        """End and begin the subscription of one mute channel; until it is confirmed again nobody surely carries it."""
         with self._lock:
             for worker in self._workers:
+                self._coverage.leave(channel, worker.number)
                 worker.ask(lambda connection, now: connection.renew(channel, now))
 
     def heard(self, channel: str) -> int:
         """Up to when all is handed on that came for this channel, and something came (monotonic clock, ms); 0: none."""
-        by, workers = self._covered.get(channel, ()), list(self._workers)  # without the lock: Cerebro's thread is here
+        by, workers = self._coverage.by(channel), list(self._workers)  # without the lock: Cerebro's thread is here
         return max((worker.heard_at for worker in workers if worker.number in by), default=0)
 
     def prod(self, channel: str) -> None:
         """Have the venue say something where this channel is carried."""
         with self._lock:
             for worker in self._workers:
-                if worker.number in self._covered.get(channel, ()):
+                if worker.number in self._coverage.by(channel):
                     worker.ask(lambda connection, now: connection.prod(now))
+
+    def errand(self, do: Callable[[], None]) -> bool:
+        """Have it done on the thread of a worker; False: there is none. Takes no lock."""
+
+        def command(connection: Connection, now: int) -> list[Effect]:
+            do()
+            return []
+
+        worker = next(iter(list(self._workers)), None)
+        if worker is not None:
+            worker.ask(command)
+        return worker is not None
 
     def replace(self, reason: str) -> None:
         """Bring a new socket into service, then end the old one."""
@@ -100,7 +125,7 @@ class Shard:
     def welcome(self, tap: Ear) -> None:
         """A tap came to a channel that is carried already: it is told so, before a break can be told."""
         with self._lock:
-            if self._covered.get(tap.channel):
+            if tap.channel in self._up:
                 tap.up(self._hub.now())
 
     def stop(self) -> list[Worker]:
@@ -109,23 +134,32 @@ class Shard:
             self.channels.clear()
             for worker in workers:
                 worker.stop()
-            return workers
+            return workers + self._gone
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> bool:
+        """Begin another socket; False: this process gets no thread for it now."""
         worker = self._hub.new_worker(self)
         channels = list(self.channels)
         proven = set(self._proven)
         worker.ask(lambda connection, now: connection.want(channels, now, proven=proven))
+        try:
+            worker.start()
+        except RuntimeError as error:
+            if not self._starved:
+                logger.critical("no connection to %s can be made: %s", self._hub.venue.name, error)
+            self._starved = True
+            return False
+        self._starved = False
         self._workers.append(worker)
-        worker.start()
+        return True
 
     # --- Listener: on the workers' threads ---------------------------------------------------------------------------
 
     def data(self, worker: Worker, event: Data) -> None:
         unnumbered = type(event) is TradeUpdate and event.trades and event.trades[0].id < 0
         with self._lock:  # two sockets' threads come here, and a tap is made for one at a time
-            # trades without numbers are told apart by their socket only: the old one's count until it goes
-            if not unnumbered or worker in self._workers[:1]:
+            # trades without numbers are told apart by their socket only: those of the channel's voice count
+            if not unnumbered or self._coverage.voice(event.channel) in (None, worker.number):  # type: ignore[union-attr]
                 self._hub.data(event)
 
     def covered(self, worker: Worker, channels: tuple[str, ...]) -> None:
@@ -134,13 +168,17 @@ class Shard:
                 return  # it was told to go, and what it carries does not last
             now = self._hub.now()
             for channel in channels:
-                by = self._covered.setdefault(channel, set())
-                first = not by
-                by.add(worker.number)
+                if channel not in self.channels:
+                    continue  # it was given up while this was under way
+                before = self._coverage.voice(channel)
+                self._coverage.confirm(channel, worker.number)
                 self._proven.add(channel)
-                if first:
-                    for tap in self._hub.taps(channel):
+                for tap in self._hub.taps(channel):
+                    if channel not in self._up:
                         tap.up(now)
+                    elif before != self._coverage.voice(channel):
+                        tap.seam()
+                self._up.add(channel)
             monitor.publish(monitor.Connected(self._hub.venue.name, worker.number))
             self._take_over(worker)
 
@@ -186,13 +224,22 @@ class Shard:
         # A never-confirmed first connection is a break too: the strategy must know that nothing comes.
         alone = all(other is worker for other in self._workers)
         for channel in self.channels:
-            by = self._covered.get(channel)
-            had = bool(by)
-            if by:
-                by.discard(worker.number)
-            if (had and not by) or (not had and alone):
-                for tap in self._hub.taps(channel):
+            before = self._coverage.voice(channel)
+            self._coverage.leave(channel, worker.number)
+            voice = self._coverage.voice(channel)
+            down = voice is None and (channel in self._up or alone)
+            for tap in self._hub.taps(channel):
+                if down:
                     tap.down(reason)
+                elif voice != before:
+                    tap.seam()
+            if down:
+                self._up.discard(channel)
+
+    def _forget(self, channel: str) -> None:
+        """Nobody wants it, or nobody gets it."""
+        self._coverage.forget(channel)
+        self._up.discard(channel)
 
     def _keep_all_but(self, worker: Worker) -> None:
         """Of two sockets this one will not take over, or not yet: the old one stays."""
@@ -202,25 +249,23 @@ class Shard:
 
     def refused(self, worker: Worker, effect: Refused) -> None:
         with self._lock:
-            if any(self._covered.get(channel, set()) - {worker.number} for channel in effect.channels):
+            if any(self._coverage.by(channel) - {worker.number} for channel in effect.channels):
                 # A successor is not wanted, and the old socket still carries what it should have taken over: that one
                 # stays until it is lost, and only a refusal then is the end.
                 logger.warning("a new connection to %s is refused, the old one stays", self._hub.venue.name)
                 self._keep_all_but(worker)
                 self._workers = [other for other in self._workers if other is not worker]
-                for channel, by in self._covered.items():
-                    if by == {worker.number}:
-                        for tap in self._hub.taps(channel):
-                            tap.down("refused")
-                    by.discard(worker.number)
+                self._uncover(worker, "refused")
                 worker.stop()
                 return
-            for channel in effect.channels:
+            for channel in self.channels.intersection(effect.channels):
                 self.channels.discard(channel)
-                self._covered.pop(channel, None)
+                self._forget(channel)
                 monitor.publish(monitor.SubscriptionRefused(self._hub.venue.name, channel, effect.error.what))
                 for tap in self._hub.taps(channel):
                     tap.refused(effect.error)
+            if len(self._workers) > 1:  # what the new socket was waiting for may have been this
+                self._workers[-1].ask(self._taking_over(self._workers[-1]))
 
     def relieve(self, worker: Worker, reason: str) -> None:
         with self._lock:
@@ -229,22 +274,36 @@ class Shard:
             elif worker in self._workers:
                 self.replace(reason)
 
-    def ended(self, worker: Worker) -> None:
+    def ended(self, worker: Worker) -> bool:
+        """Its thread leaves; False: not yet, because no other one can be started in its place."""
         with self._lock:
             if worker not in self._workers:
-                return  # it was told to
+                return True  # it was told to
             successors = [other for other in self._workers if other is not worker]
-            if not successors and self.channels:
+            if not successors and self.channels and not self._starved:
                 logger.critical("a connection's thread to %s has died: it is replaced", self._hub.venue.name)
             self._uncover(worker, "the old socket has gone" if successors else "internal error")
+            if not successors and self.channels:
+                self._workers = []
+                if not self._spawn():
+                    self._workers = [worker]
+                    return False
+                return True
             self._workers = successors
             if successors:
-                self._seam()
                 reason, self._leaving = self._leaving, ""
                 if reason:
                     self.replace(reason)
-            elif self.channels:
-                self._spawn()
+            return True
+
+
+def no_thread() -> FeedStopped:
+    """Why a feed cannot begin."""
+    return FeedStopped(
+        "This process cannot start another thread.",
+        "The feed was not started; others go on.",
+        "Run fewer feeds in one process, or raise its limit (`ulimit -u`, a container's pids limit).",
+    )
 
 
 def host_of(venue: Venue) -> str:

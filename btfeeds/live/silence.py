@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btfeeds.live.items import Remedy
-from btfeeds.market import Bar
+from btfeeds.market import EMPTY, Bar, TimeRange
 
 
 class Silence:
@@ -12,12 +12,18 @@ class Silence:
     def __init__(self) -> None:
         self.seen = -1  # the newest bar the stream has said anything about, finished or not
         self.online_since = 0
+        self.quiet = EMPTY  # the last time that the stream proves to be without bars
         self._proofs = 0
         self._judged = 0  # the question of the last proof
 
     def spoke(self) -> None:
         """The stream has sent a finished bar: whatever was held against it is forgotten."""
         self._proofs = 0
+
+    def proved(self, span: TimeRange) -> None:
+        """The stream proves that nobody traded in `span`."""
+        self.quiet = TimeRange(self.quiet.start if self.quiet.end == span.start else span.start, span.end)
+        self.spoke()
 
     def judge(self, bar: Bar, question: int) -> Remedy | None:
         """History has this bar and the stream, overdue, has not sent it: what to do, if that proves anything.

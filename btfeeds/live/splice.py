@@ -15,16 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from btfeeds import monitor
-from btfeeds.errors import BtfeedsError, UnsupportedTimeframe
-from btfeeds.live.gaps import flat_bars, lacking_bars, why_absent
+from btfeeds.errors import BtfeedsError
+from btfeeds.live.gaps import Repair, flat_bars, lacking_bars, why_absent
 from btfeeds.live.hours import Hours, NextOpen
 from btfeeds.live.items import Ask, Correction, Delivery, Gap, Notice, Remedy, SplicePolicy, Summary
 from btfeeds.live.memory import Memory
 from btfeeds.live.outbox import Outbox
+from btfeeds.live.outset import Outset
 from btfeeds.live.questions import Questions
 from btfeeds.live.silence import Silence
 from btfeeds.live.status import Status
-from btfeeds.market import Bar, Timeframe, TimeRange
+from btfeeds.market import EMPTY, Bar, Timeframe, TimeRange
 
 
 class Splice:
@@ -42,6 +43,7 @@ class Splice:
         backfill: bool = True,
         gaps: str = "mark",
         after: Bar | None = None,
+        relative: bool = False,
         policy: SplicePolicy = SplicePolicy(),  # noqa: B008 - frozen
         next_open: NextOpen | None = None,
     ) -> None:
@@ -53,22 +55,20 @@ class Splice:
         if after is not None:  # an earlier run ended behind this bar
             start = max(start or 0, timeframe.close(after.open_time))
         self.due: int | None = None if start is None else timeframe.ceil(start)
-        self.summary = Summary()
+        self.summary, self.remedies = Summary(), list[Remedy]()
         self.happenings: list[monitor.Happening] = []
-        self.remedies: list[Remedy] = []
         self.error: BtfeedsError | None = None
         self.online = self._was_live = False
         self._hours = Hours(timeframe, policy.grace_ms, until, next_open)
         self._out = Outbox()
         self.ready = self._out.line  # whether there is something to `take`, for who looks often
         self._held: dict[int, Delivery] = {}
-        self._horizon = self.due or 0  # bars that open before this cannot come live any more
-        self._quiet = TimeRange(0, 0)  # the last time that the stream proves to be without bars
+        self._outset = Outset(timeframe, self.due or 0, start if relative else None)
         self.silence = Silence()
         self._questions = Questions(policy.retry_ms)
-        self._gap_open, self._gap_bars = None, 0  # type: Gap | None, int
+        self._repair = Repair(venue, name)
         self._unchecked = start is None  # without history nothing else would tell that the symbol does not exist
-        self._any = after is not None
+        self._any, self._past = after is not None, "history"  # `past` is where bars of before the stream come from
         self._seeds = start is not None  # the first history is asked for even where breaks are not repaired
         self._memory = Memory(after)
         self._out.say(Status.DELAYED, "start")
@@ -78,15 +78,15 @@ class Splice:
 
     def begin(self, now: int) -> None:
         """Whatever closed before now is history: it may be asked before the stream is confirmed."""
-        self._horizon = max(self._horizon, self.timeframe.floor(now))
+        self._outset.confirmed(now)
 
     def connected(self, now: int) -> None:
         """The stream is confirmed: what closes from now on comes live; what closed before must come from history."""
-        opened = self.timeframe.floor(now)
-        self.due = opened if self.due is None else self.due
+        opened = self._outset.confirmed(now)
+        if self.due is None:
+            self.due, self._outset.begins = opened, now
         if not self.asks:
             self._absent(opened)
-        self._horizon = max(self._horizon, opened)
         if self.online:
             return
         self.online = True
@@ -96,6 +96,13 @@ class Splice:
             self.summary.reconnects += 1
             self._out.say(Status.CONNECTED)
             self._out.say(Status.DELAYED, "backfill")
+
+    def clock_moved(self, ms: int) -> None:
+        """The venue's time is later by so much than was thought. Earlier: what the clock has set was set too late."""
+        self.silence.online_since += ms
+        due = self._outset.moved(ms, self.due)
+        if due != self.due:
+            self.due, self._questions.open = due, None  # what is asked is about another time
 
     def broken(self, reason: str = "") -> None:
         """The stream is gone. What is ready stays ready; what follows has to be asked for after `connected`."""
@@ -113,22 +120,23 @@ class Splice:
         if due is not None and open_time < due:
             self._again(bar)
             return
-        if due is None or (due >= self._horizon and self._hours.shut(due, open_time)):
+        if due is None or (due >= self._outset.horizon and self._hours.shut(due, open_time)):
             self.due = open_time
         elif open_time > due and not self.asks:
             self._absent(open_time)
         self.silence.spoke()
+        source = "live" if open_time >= self._outset.horizon else self._past  # a snapshot tells of older ones, too
         if open_time == self.due:
             self._admit_lateness(now)
-            self._emit(bar, "live")
+            self._emit(bar, source)
             self._drain()
-            if not self._held and self.due >= self._horizon:
+            if not self._held and self.due >= self._outset.horizon:
                 self._questions.vain = 0
         elif len(self._held) < self.policy.held_bars:
-            self._held[open_time] = Delivery(bar, "live")
+            self._held[open_time] = Delivery(bar, source)
         else:
             # Too many wait: let them go, history has them too.
-            self._horizon = max(self._horizon, self.timeframe.close(open_time))
+            self._outset.horizon = max(self._outset.horizon, self.timeframe.close(open_time))
             self._held.clear()
 
     def revised(self, bar: Bar, *, gone: bool = False) -> None:
@@ -140,8 +148,7 @@ class Splice:
 
     def quiet(self, span: TimeRange, now: int) -> None:
         """The stream proves that nobody traded in `span` but what it has sent."""
-        self._quiet = TimeRange(self._quiet.start if self._quiet.end == span.start else span.start, span.end)
-        self.silence.spoke()
+        self.silence.proved(span)
         self._admit_lateness(now)
         self._step_over_quiet()
 
@@ -154,7 +161,6 @@ class Splice:
                 self._questions.open, self._unchecked = None, False
             return
         self._admit_lateness(now)
-        source = "backfill" if self._was_live else "history"
         for bar in bars:
             if bar.open_time not in span:
                 continue
@@ -166,14 +172,14 @@ class Splice:
             if self.error:
                 break
             if self.due < bar.open_time:
-                self._held.setdefault(bar.open_time, Delivery(bar, source))  # it waits behind a gap that is held open
+                self._held.setdefault(bar.open_time, Delivery(bar, self._past))  # behind a gap that is held open
                 continue
             if bar.open_time in self._held:
                 self._drain()  # the stream's own word, where there is one
                 continue
-            self._emit(bar, source)
-            self._gap_bars += 1
-            self.summary.backfilled += source == "backfill"
+            self._emit(bar, self._past)
+            self._repair.bars += 1
+            self.summary.backfilled += self._was_live
         self._absent(min(span.end, self.timeframe.floor(now - self.policy.lag_ms)))
         self._drain()
         self._step_over_quiet()
@@ -183,17 +189,23 @@ class Splice:
                 self._questions.begin_anew()
             elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock
                 self._questions.in_vain(now)
-        if self._gap_open and self.due >= self._gap_open.end:
-            gap, self._gap_open = self._gap_open, None
-            self.happenings.append(monitor.GapClosed(self.venue, self.name, gap.start, gap.end, self._gap_bars))
+        if repaired := self._repair.reached(self.due):
+            self.happenings.append(repaired)
 
-    def refused(self, ask: Ask, error: BtfeedsError, now: int) -> None:
-        """History could not answer. Fatal errors end the stream; others are asked again later."""
+    def refused(self, ask: Ask, error: BtfeedsError, now: int, unreadable: TimeRange = EMPTY) -> None:
+        """History could not answer. Fatal errors end the stream; others are asked again later, and for what cannot be
+        bars, in the piece `unreadable`, a few times before it is declared.
+        """
         if not self._questions.waits_for(ask):
             return
         self._questions.open = None
-        if error.fatal:
+        if error.fatal and not unreadable:
             self.refuse(error)
+            return
+        if self.due is not None and self.due in unreadable and self._questions.vain >= self.policy.unreadable_tries:
+            self._questions.begin_anew()
+            self._absent(unreadable.end, "what the venue has here cannot be a bar")
+            self._drain()
             return
         pause = self._questions.in_vain(now)
         self.happenings.append(monitor.BackfillFailed(self.venue, self.name, error.line(), pause))
@@ -205,17 +217,12 @@ class Splice:
         if self.finished or self.error:
             return
         self.error = error
-        if isinstance(error, UnsupportedTimeframe) and self._out.spoken is None:
-            self._out.unsay()  # NOTSUPPORTED_TF is a first word only, and our opening DELAYED was not heard yet
-            self._out.say(Status.NOTSUPPORTED_TF, error.what, error)
-        elif self.word is not Status.CONNBROKEN:  # from there the automaton knows only CONNECTED and DISCONNECTED
-            self._out.say(Status.NOTSUBSCRIBED, error.what, error)
+        self._out.refuse(error)
         self.stop(error.what, error)
 
     def stop(self, reason: str = "", payload: object = None) -> None:
         """The end was asked for. What is ready is still handed over, then DISCONNECTED."""
-        if self.word is not Status.DISCONNECTED:
-            self._out.say(Status.DISCONNECTED, reason, payload)
+        self._out.end(reason, payload)
 
     # --- what comes out ----------------------------------------------------------------------------------------------
 
@@ -229,12 +236,10 @@ class Splice:
         """To be asked when nothing is waiting anywhere: LIVE, when that has become true."""
         if self.word is not Status.DELAYED or not self.online or self._out or self._held or self.due is None:
             return None
-        asked = self._questions.open
-        if self.due < self._horizon or self._questions.vain or (asked and asked.reason != "overdue"):
+        asked = self._questions.open is not None and self._questions.open.reason != "overdue"
+        if self.due < self._outset.horizon or asked or self._questions.vain or now >= self._hours.overdue(self.due):
             return None
-        if now >= self._hours.overdue(self.due):
-            return None
-        self._was_live, self._seeds = True, False
+        self._was_live, self._seeds, self._past = True, False, "backfill"
         return self._out.say_now(Status.LIVE)
 
     @property
@@ -261,17 +266,17 @@ class Splice:
     def ask(self, now: int) -> Ask | None:
         """What history should be asked now, if anything. To be answered by `answered` or `refused`."""
         due, questions = self.due, self._questions
-        if questions.open or self.error or self.word is Status.DISCONNECTED or not self.asks:
+        if questions.open or self.error or self.word is Status.DISCONNECTED:
             return None
-        if now < questions.not_before:
+        if not self.asks or now < questions.not_before:
             return None
         if self._unchecked:
             closed = self.timeframe.floor(now)
             return questions.put(TimeRange(self.timeframe.back(closed, 1), closed), "check")
         if due is None:
             return None
-        if due < self._horizon or self._held:
-            reason = "history" if not self._was_live else ("hole" if self.online and self._held else "break")
+        if due < self._outset.horizon or self._held:
+            reason = "history" if not self._was_live else "hole" if self.online and self._held else "break"
         elif self.online and now >= self._hours.overdue(due):
             reason = "overdue"
         else:
@@ -281,9 +286,8 @@ class Splice:
             if not self._held:
                 return None
             closed = min(self._held)  # our clock lags the venue's: the held bar proves that the others closed
-        if reason != "overdue" and self._was_live and self._gap_open is None:
-            self._gap_open, self._gap_bars = Gap(due, closed, reason), 0
-            self.happenings.append(monitor.GapOpened(self.venue, self.name, due, closed, reason))
+        if reason != "overdue" and self._was_live and (opened := self._repair.begin(Gap(due, closed, reason))):
+            self.happenings.append(opened)
             if self.word is Status.LIVE:
                 self._out.say(Status.DELAYED, reason)
         if self._held and questions.vain:  # no more than what is missing, and the bar that would prove it absent
@@ -298,7 +302,7 @@ class Splice:
             return None
         if self._held:
             return questions.not_before
-        if due < self._horizon:  # which the clock, once it is known better, may be before
+        if due < self._outset.horizon:  # which the clock, once it is known better, may be before
             return max(questions.not_before, self.timeframe.close(due))
         return max(questions.not_before, self._hours.overdue(due)) if self.online else None
 
@@ -310,7 +314,7 @@ class Splice:
             self._check_until()
             return
         self._out.put(bar, source)
-        self._any = True
+        self._any, self._outset.begins = True, None
         self._memory.add(bar)
         self.due = self.timeframe.close(bar.open_time)
         self._check_until()
@@ -328,19 +332,20 @@ class Splice:
             self._again(held.pop(open_time).bar)
 
     def _step_over_quiet(self) -> None:
-        if self.due is not None and self.due in self._quiet:
-            self._absent(self._quiet.end)
+        if self.due is not None and self.due in self.silence.quiet:
+            self._absent(self.silence.quiet.end)
             self._drain()
             self._questions.vain = 0
 
-    def _absent(self, end: int) -> None:
-        """Bars due before `end` will never come: step over them, as the gap policy says."""
+    def _absent(self, end: int, why: str = "") -> None:
+        """Bars due before `end` will never come: step over them, as the gap policy says. `why`: they are no silence."""
         if self.until is not None:
             end = min(end, self.until)
         if self.due is None or end <= self.due or self.error:
             return
         span = TimeRange(self.due, end)
-        declared = not self.omits_empty or not self.asks  # else it is a time without trades, as far as anyone knows
+        # else it is a time without trades, as far as anyone knows
+        declared = bool(why) or not self.omits_empty or not self.asks
         lacking = declared and self._any
         if lacking and self.gaps == "hold" and self.asks:
             if self.word is Status.LIVE:
@@ -348,8 +353,7 @@ class Splice:
             return
         count = self.timeframe.count_in(span)
         if declared:  # before the bar that follows, and before the flat ones that fill the gap
-            reason = why_absent(asked=self.asks, begun=self._any)
-            self._declare(span, count, reason)
+            self._declare(span, count, why or why_absent(asked=self.asks, begun=self._any))
         elif self._any:
             self.summary.no_trade += count
         if self.gaps == "fill" and self._memory.last:

@@ -5,7 +5,9 @@ warehouse share writes it, a series at a time, each bar on the disk before the n
 gone stops the writing and nothing else (history.outage); what is not written is not covered, so it will be asked for
 again one day. Bars that stand for a gap ("filled") are nobody's and are not kept.
 
-What a feed has stepped over without a word of history is not covered either: only an answer is.
+What a feed has stepped over without a word of history is not covered either: only an answer is. Neither is the first
+version of a bar that its venue makes again as a matter of course (`Venue.late_ms`): such a bar waits until it is old
+enough, with what corrected it meanwhile; when the process ends before, history will be asked.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from btfeeds.clock import Clock
 from btfeeds.errors import ConfigError, WarehouseError
 from btfeeds.history.derived import Derived
 from btfeeds.history.outage import Outage
+from btfeeds.history.ranges import union
 from btfeeds.history.stored import Source, StoredHistory
 from btfeeds.live.items import Correction, Delivery, Notice
 from btfeeds.market import Bar, Subscription, TimeRange
@@ -43,9 +46,11 @@ class Stored:
         self._warehouse = writer.warehouse
         self._outage = writer.outage
         self._venue = venue
-        self._subscription = subscription
+        # an archive's bars are its venue's, those of test hosts are not
+        self._subscription = Subscription(venue.bars_of or venue.name, subscription.symbol, subscription.timeframe)
         self._clock = clock
         self._pid = os.getpid()
+        self._young: dict[int, tuple[Bar, bool, int]] = {}  # by opening time: whether it is gone, when it is final
 
     def through(self, source: Source) -> StoredHistory:
         """`source`, asked only for what the warehouse does not have."""
@@ -53,20 +58,36 @@ class Stored:
 
     def keep(self, item: Delivery | Notice) -> None:
         """Something was handed to the strategy: a live bar is kept, and so is a correction; history is already."""
-        writer = self._writer
-        if writer is None:
+        if self._writer is None:
             return
         if isinstance(item, Delivery):
             if item.source == "live":
-                writer.put(self._subscription, item.bar)
+                self._take(item.bar, gone=False, wait=self._venue.late_ms)
         elif isinstance(item.payload, Correction):
-            writer.put(self._subscription, item.payload.after, gone=item.payload.gone)
+            self._take(item.payload.after, gone=item.payload.gone, wait=0)
 
     def close(self) -> None:
         """Let go of the warehouse; the last feed that does closes it. From any thread, any number of times."""
+        if os.getpid() == self._pid:  # a child after a fork leaves its parent's alone
+            self._hand_over()
         writer, self._writer = self._writer, None
-        if writer is not None and os.getpid() == self._pid:  # a child after a fork leaves its parent's alone
+        if writer is not None and os.getpid() == self._pid:
             _release(writer)
+
+    def _take(self, bar: Bar, *, gone: bool, wait: int) -> None:
+        # counted from here, where it has closed for certain: our clock may differ from the venue's
+        earlier = self._young.get(bar.open_time)
+        due = earlier[2] if earlier is not None else self._clock.monotonic() + wait
+        self._young[bar.open_time] = (bar, gone, due)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Have written what is final by now. The end may come from another thread at the same time."""
+        now = self._clock.monotonic()
+        for time, (bar, gone, due) in list(self._young.items()):
+            writer = self._writer
+            if due <= now and writer is not None and self._young.pop(time, None) is not None:
+                writer.put(self._subscription, bar, gone=gone)
 
 
 def provider(venue: str) -> str:
@@ -126,16 +147,20 @@ class Writer:
                 logger.critical("%d bars could not be kept", len(batch) - written, exc_info=True)
 
     def _write(self, subscription: Subscription, bars: list[Bar]) -> None:
-        added = self.warehouse.add(subscription, bars, provider=provider(subscription.venue))
+        # that they are over is the venue's word, whatever our clock says
+        over = max(subscription.timeframe.close(bar.open_time) for bar in bars)
+        added = self.warehouse.add(subscription, bars, provider=provider(subscription.venue), venue_time=over)
         self.outage.worked()
-        if added.revised:
-            self._derived.follow(subscription, [_around(subscription, bars)])
+        if added.new or added.revised:
+            self._derived.correct(subscription, _spans(subscription, bars))
 
     def _forget(self, subscription: Subscription, bars: list[Bar]) -> None:
         """It is to be asked for again: that there is none, history has to say."""
-        for bar in bars:
-            self.warehouse.forget(subscription, _around(subscription, [bar]))
+        spans = _spans(subscription, bars)
+        for span in spans:
+            self.warehouse.forget(subscription, span)
         self.outage.worked()
+        self._derived.correct(subscription, spans, gone=True)
 
     def _wait(self, back: Iterable[tuple[Subscription, bool, Bar]]) -> bool:
         """Hold what could not be written, and pause; False at the end."""
@@ -146,9 +171,8 @@ class Writer:
             return not self._ended
 
 
-def _around(subscription: Subscription, bars: list[Bar]) -> TimeRange:
-    times = [bar.open_time for bar in bars]
-    return TimeRange(min(times), subscription.timeframe.close(max(times)))
+def _spans(subscription: Subscription, bars: list[Bar]) -> list[TimeRange]:
+    return union(TimeRange(bar.open_time, subscription.timeframe.close(bar.open_time)) for bar in bars)
 
 
 _writers: dict[tuple[object, ...], Writer] = {}

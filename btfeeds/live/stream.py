@@ -43,6 +43,7 @@ class Stream:
     gaps: what to do about bars the venue does not have. "mark" tells (UNKNOWN with a Gap) and goes on; "fill" puts flat
         bars in their place, also for bars without trades where the venue leaves those out; "hold" waits until they are
         there; "stop" ends the stream with an error.
+    relative: `start` was reckoned back from the clock's now, which may be wrong: it follows when the venue's is known.
     after: the last bar that an earlier run handed over: this one continues behind it, whatever `start` says before it.
     capacity: how many closed bars may wait for the consumer before the oldest is dropped (and fetched again later).
     backoff_ms: waits before a reconnection, where the default is not wanted.
@@ -62,6 +63,7 @@ class Stream:
         backfill: bool = True,
         gaps: str = "mark",
         after: Bar | None = None,
+        relative: bool = False,
         capacity: int = 4_096,
         backoff_ms: tuple[int, ...] | None = None,
         ca_file: str | None = None,
@@ -75,8 +77,7 @@ class Stream:
         self._backoff_ms = backoff_ms
         self._ca_file = ca_file
         self._stored = stored
-        if stored is not None:
-            weakref.finalize(self, stored.close)  # as the socket below
+        self._unopened = weakref.finalize(self, stored.close) if stored is not None else None
         self._downloader = downloader or (lambda: Downloader(venue, clock=clock))
         # On a fast clock the wire is not faster: a quarter of a second of the wall is the least patience.
         floor = int(250 * clock.speed) if clock.speed > 1 else 0
@@ -92,9 +93,11 @@ class Stream:
             backfill=backfill and self._has_history,
             gaps=gaps,
             after=after,
+            relative=relative and after is None,
             policy=policy,
             next_open=lambda time: venue.next_open(subscription.symbol, time),
         )
+        self._skew = 0  # of the venue's clock, as far as the splice knows it
         self._settling = Settling(0)  # how long bars are held: see open()
         self._ring = Ring(capacity, threading.Lock())
         self._given_hub = hub
@@ -126,20 +129,28 @@ class Stream:
             hub = self._hub_of_this_process()
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
-        self._finalizer = weakref.finalize(self, detach, hub, tap, self._generation)
+        self._finalizer = weakref.finalize(self, abandon, hub, tap, self._generation, self._stored)
+        if self._unopened is not None:
+            self._unopened.detach()
+        self._follow_clock()
         now = self.now()
         self._splice.begin(now)
         self._think(now)
 
     def close(self) -> None:
         """End: from any thread, any number of times. What is ready can still be pulled; then DISCONNECTED."""
+        self._closed = True  # `pull` says so on its own thread
+        if self._finalizer is not None and self._finalizer.detach() and self._hub is not None and self._tap is not None:
+            detach(self._hub, self._tap, self._generation)
+        if self._stored is not None:
+            self._stored.close()
+        self._wake()
+
+    def abandon(self) -> None:
+        """As `close`, from a finalizer: soon, and without a wait or a lock."""
         self._closed = True
         if self._finalizer is not None:
             self._finalizer()
-        if self._stored is not None:
-            self._stored.close()
-        self._splice.stop("closed")
-        self._wake()
 
     # --- the consumer's thread ---------------------------------------------------------------------------------------
 
@@ -154,6 +165,10 @@ class Stream:
 
     def _next(self) -> Delivery | Notice | None:
         splice, ring = self._splice, self._ring
+        if self._closed:
+            splice.stop("closed")
+        if self._hub is not None and self._hub.skew.value != self._skew:
+            self._follow_clock()
         heard = self._heard() if self._settling.deadline is not None else 0  # before one looks what there is to hear
         while True:
             if splice.ready and (item := splice.take(ring.bars)) is not None:
@@ -172,7 +187,9 @@ class Stream:
     def waiting(self) -> bool:
         """Whether `pull` would return something now."""
         splice = self._splice
-        return bool(splice.ready) or len(self._ring) > 0 or (self._forked and not splice.finished)
+        if splice.ready or len(self._ring) > 0:
+            return True
+        return (self._closed or self._forked) and not splice.finished
 
     @property
     def backlog(self) -> int:
@@ -247,6 +264,7 @@ class Stream:
                 self._hub.prove(self._tap.channel)
             if entry.took and self._hub is not None:
                 self._hub.skew.sample_date(entry.venue_time, entry.took)
+                self._follow_clock()
             if self._tap is not None:
                 splice.silence.seen = self._tap.seen
             splice.answered(entry.ask, entry.span, entry.bars, self.now(), done=entry.done)
@@ -256,7 +274,7 @@ class Stream:
             self._settling.broken()
             splice.broken(entry.reason)
         elif isinstance(entry, Failure):
-            splice.refused(entry.ask, entry.error, self.now())
+            splice.refused(entry.ask, entry.error, self.now(), entry.unreadable)
         elif isinstance(entry, Doubted):
             self._settling.broken()
         elif isinstance(entry, Revised):
@@ -267,6 +285,12 @@ class Stream:
                 splice.quiet(entry.span, self.now())
         elif isinstance(entry, Refusal):
             splice.refuse(entry.error)
+
+    def _follow_clock(self) -> None:
+        """The venue's time is known better now."""
+        if self._hub is not None:
+            moved, self._skew = self._hub.skew.value - self._skew, self._hub.skew.value
+            self._splice.clock_moved(moved)
 
     def _heard(self) -> int:
         return self._hub.heard(self._tap.channel) if self._hub is not None and self._tap is not None else 0
@@ -338,6 +362,18 @@ def forked(subscription: Subscription) -> FeedStopped:
         "The feed was stopped here, because nothing would ever come; in the parent it goes on.",
         'Make feeds in the process that runs them, or start processes with the method "spawn".',
     )
+
+
+def abandon(hub: Hub, tap: Ear, generation: int, stored: Stored | None = None) -> None:
+    """Have the hub let go of a stream that is dropped."""
+
+    def leave() -> None:
+        detach(hub, tap, generation)
+        if stored is not None:
+            stored.close()
+
+    if forks.generation == generation:
+        hub.abandon(leave)
 
 
 def detach(hub: Hub, tap: Ear, generation: int) -> None:

@@ -162,6 +162,8 @@ class Tap:
         self.wake()
 
     def up(self, time: int) -> None:
+        if self._trades is not None:
+            self._trades.doubt()  # what came before may be of a subscription that was ended in between
         self.ring.put(Up(time))
         self.wake()
 

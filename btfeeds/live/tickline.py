@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from btfeeds import monitor
-from btfeeds.errors import BtfeedsError, UnsupportedTimeframe
+from btfeeds.errors import BtfeedsError
 from btfeeds.live.items import Delivery, Gap, Notice, Summary
 from btfeeds.live.numbering import Numbering
 from btfeeds.live.outbox import Outbox
@@ -116,6 +116,7 @@ class TickLine:
             self._doubted = self._trades > 0 or self._last is not None
 
     def up(self, time: int) -> None:
+        self.doubt()
         self._put(Up(time))
 
     def down(self, reason: str) -> None:
@@ -312,11 +313,7 @@ class TickLine:
         if self._ended or self.error:
             return
         self.error = error
-        if isinstance(error, UnsupportedTimeframe) and self._out.spoken is None:
-            self._out.unsay()  # NOTSUPPORTED_TF is a first word only, and our opening DELAYED was not heard yet
-            self._out.say(Status.NOTSUPPORTED_TF, error.what, error)
-        elif self._out.word is not Status.CONNBROKEN:  # from there the automaton knows only CONNECTED and DISCONNECTED
-            self._out.say(Status.NOTSUBSCRIBED, error.what, error)
+        self._out.refuse(error)
         self._end(error.what, error)
 
     def _end(self, reason: str, payload: object = None) -> None:

@@ -23,7 +23,7 @@ from btfeeds.live.items import Delivery, Notice, Remedy, SplicePolicy, Summary
 from btfeeds.live.questions import Questions
 from btfeeds.live.ring import Answer, Failure
 from btfeeds.live.silence import Silence
-from btfeeds.live.stream import detach, forked
+from btfeeds.live.stream import abandon, detach, forked
 from btfeeds.live.tickline import TickLine
 from btfeeds.market import Bar, Subscription, Timeframe, TimeRange
 from btfeeds.venues import reading
@@ -155,17 +155,23 @@ class TickStream:
             hub = self._hub_of_this_process()
         self._hub, self._tap = hub, tap
         # A stream that is dropped without close() must not leave its socket behind.
-        self._finalizer = weakref.finalize(self, detach, hub, tap, self._generation)
+        self._finalizer = weakref.finalize(self, abandon, hub, tap, self._generation)
         self._think(self.now())
 
     def close(self) -> None:
         """End: from any thread, any number of times; then DISCONNECTED."""
         self._closed = True
-        if self._finalizer is not None:
-            self._finalizer()
+        if self._finalizer is not None and self._finalizer.detach() and self._hub is not None and self._tap is not None:
+            detach(self._hub, self._tap, self._generation)
         if forks.generation == self._generation:  # a child's copy of the lock may be held for ever
             self._line.stop("closed")
         self._wake()
+
+    def abandon(self) -> None:
+        """As `close`, from a finalizer: soon, and without a wait or a lock."""
+        self._closed = True
+        if self._finalizer is not None:
+            self._finalizer()
 
     # --- the consumer's thread ---------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import selectors
 import socket
 import ssl
 import time
+from http.cookies import CookieError
 from urllib.parse import urlsplit
 
 import websocket
@@ -19,7 +20,7 @@ from websocket import ABNF
 
 from btfeeds import __version__
 from btfeeds.errors import TlsError
-from btfeeds.live.dialing import Attempt, Selector, connect, proxy_variable
+from btfeeds.live.dialing import Attempt, ProxyFailed, Selector, connect, proxy_host, proxy_variable
 from btfeeds.live.effects import Loss
 from btfeeds.live.losses import Check, bad_status, closed, proxy_refused
 from btfeeds.venues.base import HttpResponse
@@ -30,6 +31,7 @@ logging.getLogger("websocket").setLevel(logging.CRITICAL)
 MAX_FRAME = 8 * 1024 * 1024  # bytes; the largest message a venue documents is far below
 _MAX_HANDSHAKE = 256 * 1024
 _OF_TIME = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _BATCH = 256  # frames handed up at once: keeps stopping prompt under a flood
 
 
@@ -55,6 +57,7 @@ class _Buffered:
         self._at = 0
         self._end = end
         self._handshake = _MAX_HANDSHAKE
+        self._patience: float | None = None  # of one `send`
 
     def pending(self) -> bool:
         """Whether there is something to do without waiting for the wire: a whole frame, or bytes that TLS holds."""
@@ -82,9 +85,19 @@ class _Buffered:
             size += 4
         return held >= size + length
 
+    def opened(self) -> None:
+        """The handshake is over: from now on nobody waits in `fill`."""
+        self._sock.settimeout(0)
+
     def fill(self) -> None:
-        """Read once. Raises WebSocketConnectionClosedException at the end of the stream."""
-        chunk = self._sock.recv(65_536)
+        """Read once. Raises WebSocketConnectionClosedException at the end of the stream.
+
+        What can be read may still hold nothing for us: TLS has words of its own, and half a record is none yet.
+        """
+        try:
+            chunk = self._sock.recv(65_536)
+        except _NOT_YET:
+            return
         if not chunk:
             raise websocket.WebSocketConnectionClosedException("end of stream")
         if self._at:
@@ -107,19 +120,32 @@ class _Buffered:
         return bytes(self._data[at:end])
 
     def send(self, data: bytes) -> int:
-        return self._sock.send(data)
+        """Send what goes at once, or wait for the first bytes to go. Raises TimeoutError."""
+        end = None if self._patience is None else time.monotonic() + self._patience
+        while True:
+            try:
+                return self._sock.send(data)
+            except _NOT_YET as error:
+                event = selectors.EVENT_READ if isinstance(error, ssl.SSLWantReadError) else selectors.EVENT_WRITE
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError("nothing was taken")
+            with Selector() as selector:
+                selector.register(self._sock, event)
+                selector.select(left)
 
     def gettimeout(self) -> float | None:
-        return self._sock.gettimeout()
+        return self._patience
 
     def settimeout(self, timeout: float | None) -> None:
-        self._sock.settimeout(timeout)
+        """How long one `send` may take."""
+        self._patience = timeout
 
     def fileno(self) -> int:
         return self._sock.fileno()
 
     def shutdown(self, how: int) -> None:
-        self._sock.shutdown(how)
+        socket.socket.shutdown(self._sock, how)  # a TLS socket's own would pull the rug from its thread
 
     def close(self) -> None:
         self._sock.close()
@@ -146,11 +172,8 @@ class Transport:
         an answer to the last ping answers those before it (RFC 6455 §5.5.3). Raises Dropped.
         """
         self.url = url
-        options = {"ca_certs": ca_file} if ca_file else {}
         # fragments are put together here, where they are bounded
-        ws = websocket.WebSocket(
-            skip_utf8_validation=True, fire_cont_frame=True, enable_multithread=False, sslopt=options
-        )
+        ws = websocket.WebSocket(skip_utf8_validation=True, fire_cont_frame=True, enable_multithread=False)
         self._ws = ws
         try:
             self._socket = self._open(url, timeout, ca_file, attempt)
@@ -163,7 +186,7 @@ class Transport:
         except Dropped:
             _shut(ws)
             raise
-        except (websocket.WebSocketException, OSError, ValueError) as error:
+        except (websocket.WebSocketException, OSError, ValueError, CookieError) as error:
             _shut(ws)
             raise Dropped(_why_not(error, url, check)) from None
         ws.pong = self._pinged  # type: ignore[method-assign, assignment]  # the library answers every ping at once
@@ -179,18 +202,13 @@ class Transport:
         options = {"timeout": timeout, "redirect_limit": 0, "header": [f"User-Agent: btfeeds/{__version__}"]}
         parts = urlsplit(url)
         secure, host = parts.scheme == "wss", parts.hostname or ""
-        if proxy_variable(host, secure):
-            ws.connect(url, **options)  # type: ignore[no-untyped-call]  # the library knows how to speak to proxies
-            assert ws.sock is not None
-            sock = _Buffered(ws.sock, end)
-            ws.sock = sock  # type: ignore[assignment]  # it offers all that the library calls
-        else:
-            port = parts.port or (443 if secure else 80)
-            raw = connect(host, port, timeout, secure=secure, ca_file=ca_file, attempt=attempt)
-            sock = _Buffered(raw, end)
-            ws.sock = sock  # type: ignore[assignment]  # so that a failure closes it
-            ws.connect(url, socket=sock, **options)  # type: ignore[no-untyped-call]
+        port = parts.port or (443 if secure else 80)
+        raw = connect(host, port, timeout, secure=secure, ca_file=ca_file, attempt=attempt)
+        sock = _Buffered(raw, end)
+        ws.sock = sock  # type: ignore[assignment]  # so that a failure closes it; it offers all that the library calls
+        ws.connect(url, socket=sock, **options)  # type: ignore[no-untyped-call]
         sock.settimeout(timeout)
+        sock.opened()
         return sock
 
     def watch(self, fileno: int) -> None:
@@ -323,7 +341,7 @@ def _gone(error: Exception) -> Loss:
     if isinstance(error, websocket.WebSocketProtocolException | websocket.WebSocketPayloadException | ValueError):
         return Loss("protocol", str(error))
     if isinstance(error, websocket.WebSocketTimeoutException | TimeoutError):
-        return Loss("timeout", "the rest of a frame did not come")
+        return Loss("timeout", "the venue does not take what is sent")
     if isinstance(error, websocket.WebSocketConnectionClosedException):
         return Loss("ended", "the venue closed the connection without a word")
     return Loss("reset", str(error))
@@ -335,10 +353,12 @@ def _why_not(error: Exception, url: str, check: Check) -> Loss:
     if isinstance(error, websocket.WebSocketBadStatusException):
         headers = {str(name).lower(): str(value) for name, value in (error.resp_headers or {}).items()}
         return bad_status(HttpResponse(error.status_code, error.resp_body or b"", headers, url), check)
-    if isinstance(error, websocket.WebSocketProxyException):
-        if "407" not in str(error):
-            return Loss("http", f"the proxy does not connect to {host}")
-        return Loss("http", "HTTP 407", error=proxy_refused(url))
+    if isinstance(error, ProxyFailed):
+        if error.status == 407:
+            return Loss("http", "HTTP 407", error=proxy_refused(url))
+        return Loss("http", f"the proxy does not connect to {host}: {error}")
+    if proxy := proxy_host(proxy_variable(host, url.startswith("wss"))):
+        host = f"{host} (by the proxy {proxy})"
     if isinstance(error, ssl.SSLCertVerificationError):
         refused = TlsError(
             f"The certificate of {host} is not accepted: {error.verify_message or error.reason}.",

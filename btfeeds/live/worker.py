@@ -30,7 +30,9 @@ from btfeeds.venues.base import BarRevised, BarUpdate, HttpResponse, TradesSeen,
 logger = logging.getLogger("btfeeds")
 
 _RETRY_S = 1.0
-_LONGEST_S = 3_600.0  # selectors refuse to wait for weeks
+# What waits on a socket stands still while a machine sleeps, and its clock does not: after a sleep of hours what is
+# overdue is noticed so much later at most.
+_LONGEST_S = 3.0
 
 Command = Callable[[Connection, int], list[Effect]]
 
@@ -48,7 +50,8 @@ class Listener(Protocol):
 
     def relieve(self, worker: Worker, reason: str) -> None: ...
 
-    def ended(self, worker: Worker) -> None: ...
+    def ended(self, worker: Worker) -> bool | None:
+        """The thread leaves. False: a successor is wanted and could not be started; it is asked again, then."""
 
 
 class Worker:
@@ -85,8 +88,9 @@ class Worker:
     # --- from any thread ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.ask(lambda connection, now: connection.start(now))
+        """Raises RuntimeError where the system allows no further thread; nothing is left behind of it then."""
         self._thread.start()
+        self.ask(lambda connection, now: connection.start(now))
 
     def ask(self, command: Command) -> None:
         """Have `command` run on the worker's thread and its effects carried out."""
@@ -108,7 +112,7 @@ class Worker:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(seconds / 2)
             if self._thread.is_alive() and (transport := self._transport) is not None:
-                transport.abort()  # it is in the midst of a frame that does not come
+                transport.abort()  # it is in the midst of sending what nobody takes
             self._thread.join(seconds / 2)
         return not self._thread.is_alive()
 
@@ -144,7 +148,8 @@ class Worker:
             for end in (self._wake_in, self._wake_out):
                 if end is not None:
                     end.close()
-            self._listener.ended(self)
+            while self._listener.ended(self) is False and not self._stopping:
+                self._retry.wait(_RETRY_S)
 
     def _open_wake(self) -> None:
         """Make what wakes us. Without file descriptors for it, wait until there are, or until nobody wants us."""

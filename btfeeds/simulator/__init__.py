@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -70,8 +71,8 @@ def serve(
     name = canonical(venue)
     if name not in _DIALECTS:
         raise _bad(f"There is no simulator of {venue!r}.", f"Choose one of: {', '.join(_DIALECTS)}.")
-    if speed <= 0 or delay < 0 or history < 0:
-        raise _bad("speed must be above 0; delay and history not below it.", "Correct the arguments.")
+    if not 0 < speed < math.inf or delay < 0 or history < 0:
+        raise _bad("speed must be a number above 0; delay and history not below it.", "Correct the arguments.")
     if quiet not in ("silent", "flat"):
         raise _bad(f"quiet cannot be {quiet!r}.", 'Choose "silent" or "flat".')
     parsed = [parse(fault) for fault in faults]

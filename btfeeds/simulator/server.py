@@ -151,6 +151,15 @@ class Simulator:
         """On a ManualClock: `run_until`, that long from now."""
         self.run_until(self.clock.now() + ms)
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it has ended, within that many seconds; raises what ended it, unless that was `close`."""
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            return False
+        if self._failure:
+            raise self._failure
+        return True
+
     def close(self) -> None:
         """End it: clients are cut off, the port is free, the thread has ended."""
         loop, closing = self._loop, self._closing

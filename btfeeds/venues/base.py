@@ -211,13 +211,13 @@ class Provider(Offer):
         return None
 
     def next_page(self, request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
-        """The request that goes on where the venue broke a good answer of bars off; None: it is whole."""
+        """What asks on where a good answer of bars broke off (None: it is whole), or of trades (None: by `after`)."""
         return None
 
     def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest | None:
         """The request for the trades of `span` (behind the trade `after`, when given); None: not offered.
 
-        A param "limit" says how many come at most. With `trades_back` it is for the newest ones below `after.id`.
+        A param "limit" or "count" says how many come at most. With `trades_back`: the newest ones below `after.id`.
         """
         return None
 

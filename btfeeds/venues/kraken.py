@@ -25,6 +25,7 @@ from btfeeds.venues.base import Event, Host, HttpRequest, HttpResponse, Limits, 
 from btfeeds.venues.reading import Count
 
 _REST_NAMES, _STREAM_NAMES = {"BTC": "XBT", "DOGE": "XDG"}, {"XBT": "BTC", "XDG": "DOGE"}
+_ROUNDED_NS = 100_000  # rows have at least four decimals of a second, mostly seven
 _PROBLEMS = {
     **reading.CROWDED,
     "^... EQuery:(Unknown|Invalid) asset": "symbol",
@@ -94,9 +95,19 @@ class Kraken(Venue):
         return [Bar(1000 * t, o, high, low, c, v, count) for t, o, high, low, c, _, v, count in sorted(bars)]
 
     def trades_request(self, symbol: Symbol, span: TimeRange, after: Trade | None = None) -> HttpRequest:
-        # Behind that instant, in ns. A trade's own instant is known to the ms here, so `after` comes once more.
+        # Behind that instant, in ns. A trade's own is known to the ms here: what follows a page, `next_page` tells.
         since = max(0, (span.start if after is None else after.time) * 1_000_000 - 1)
         return HttpRequest("/0/public/Trades", {"pair": self._pair(symbol), "since": since, "count": 1000})
+
+    def next_page(self, request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+        """Behind a page of trades: the answer names the instant of the last one, which other trades may share."""
+        if "count" not in request.params or not (trades := reading.lenient(list[_TradeRow], _result(response))):
+            return None
+        shown = int(trades[-1][2] * 1_000_000_000)
+        said = bytes(reading.read(_Answer, response.body).result.get("last", b"")).strip(b'"')
+        last = int(said) if said.isdigit() else 0
+        since = (last if abs(last - shown) < _ROUNDED_NS else shown - 100) - 1
+        return HttpRequest(request.path, {**request.params, "since": since})
 
     def parse_trades(self, response: HttpResponse) -> list[Trade]:
         trades: list[_TradeRow] = reading.lenient(list[_TradeRow], _result(response))

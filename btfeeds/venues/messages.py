@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from btfeeds.errors import BtfeedsError
+from btfeeds.errors import LONGEST_WAIT_S, BtfeedsError
 from btfeeds.market import Bar, Trade
 
 # --- HTTP, as values ------------------------------------------------------------------------------------------------
@@ -41,13 +41,16 @@ class HttpResponse:
 
 
 def retry_after(response: HttpResponse) -> float | None:
-    """The seconds of a Retry-After: a number, or a date, which the answer's own Date explains; None without one."""
+    """The seconds of a Retry-After: a number, or a date, which the answer's own Date explains; None without one.
+
+    A week at most.
+    """
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-        return float(text)
+        return min(float(text), LONGEST_WAIT_S)
     try:
         until, now = parsedate_to_datetime(text), parsedate_to_datetime(response.headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
+        return min(max(0.0, (until - now).total_seconds()), LONGEST_WAIT_S)
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -52,7 +52,7 @@ def refusal(
         case "busy":
             what = f"{name} has another connection with this key ({words})."
             did, advice = "It is tried again.", "A key may have one: end the other program, or use another key."
-            return errors.RateLimited(what, did, advice, retry_after=seconds or _BUSY_S)
+            return errors.RateLimited(what, did, advice, retry_after=seconds or _BUSY_S, of_key=True)
         case "ban":
             seconds = _BAN_S if seconds is None else seconds
             did, advice = "No request goes to it until then.", "Run fewer programs: going on makes the ban longer."
@@ -62,7 +62,7 @@ def refusal(
             seconds = seconds or _QUOTA_S
             what = f"{name} has answered as often as its plan allows for now ({words})."
             did, advice = f"No request goes to it for {seconds:.0f} s.", "Wait, or choose a plan that allows more."
-            return errors.Banned(what, did, advice, retry_after=seconds)
+            return errors.Banned(what, did, advice, retry_after=seconds, of_key=True)
         case "region":
             what = f"{name} does not serve the region of this address ({words})."
             advice = f"Name a host you may use in BTFEEDS_{host}_REST_URL and BTFEEDS_{host}_STREAM_URL."

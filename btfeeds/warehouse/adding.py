@@ -28,11 +28,13 @@ def add(
     provider: str,
     span: TimeRange | None,
     adjusted: bool,
+    venue_time: int,
 ) -> Added:
     """Keep `bars`, and that `provider` has answered for `span`; see Warehouse.add."""
     timeframe, now = subscription.timeframe, shelf.clock.now()
-    good, bad = intake.sift(bars, timeframe, now)
-    spans = _answered(good, bad, timeframe, span, now)
+    latest = max(now, venue_time)
+    good, bad = intake.sift(bars, timeframe, latest)
+    spans = _answered(good, bad, timeframe, span, latest)
     letters = [(_whole_number(bar.open_time), reason, repr(bar)[:RAW_LENGTH]) for bar, reason in bad]
     extent = TimeRange(good[0].open_time, good[-1].open_time + 1) if good else TimeRange(0, 0)
 

@@ -51,10 +51,11 @@ def merge(base: Columns, timeframe: Timeframe, covered: Sequence[TimeRange]) -> 
     trades = np.where(known, np.add.reduceat(base.trades, first), -1)
     volume = _sums(base.volume, first, last)
     opened = groups[first]
-    # rows without trades repeat an older price: they count for nothing beside rows with trades
-    flat = (base.volume == 0) & (base.open == base.high) & (base.high == base.low) & (base.low == base.close)
-    quiet = np.logical_and.reduceat(flat, first)
-    kept = ~flat | np.repeat(quiet, last - first)
+    # rows without trades repeat an older price: they count for nothing beside rows of which trades are known
+    active = (base.volume > 0) | (base.trades > 0)
+    one_price = (base.open == base.high) & (base.high == base.low) & (base.low == base.close)
+    quiet = ~np.logical_or.reduceat(active, first)
+    kept = active | ~one_price | np.repeat(quiet, last - first)
     groups, traded = groups[kept], base.take(kept)
     first = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
     last = np.append(first[1:], len(groups))

@@ -189,13 +189,17 @@ class Warehouse(Closing):
         provider: str,
         span: TimeRange | None = None,
         adjusted: bool = False,
+        venue_time: int = 0,
     ) -> Added:
         """Keep `bars`, and that `provider` has answered for `span` (None: for the bars' own time); on the disk then.
 
         A bar that is there already with other values is corrected, and the old one kept as a revision. What cannot be
-        a bar becomes a dead letter, and its time is still to be asked for.
+        a bar becomes a dead letter, and its time is still to be asked for. `venue_time`: when that was by the venue's
+        clock, where it is known; a bar of the future is one that both clocks say is.
         """
-        return adding.add(self._shelf, subscription, bars, provider=provider, span=span, adjusted=adjusted)
+        return adding.add(
+            self._shelf, subscription, bars, provider=provider, span=span, adjusted=adjusted, venue_time=venue_time
+        )
 
     def revise(self, subscription: Subscription, bar: Bar, *, provider: str) -> bool:
         """The newest word on one bar; whether it changed anything."""

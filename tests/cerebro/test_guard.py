@@ -8,6 +8,7 @@ import matplotlib
 import pytest
 
 from btfeeds.cerebro import guard
+from btfeeds.errors import ConfigError
 from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, bar, feed
 
 
@@ -89,3 +90,32 @@ def test_a_display_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guard.headless()
     monkeypatch.setattr("sys.platform", "darwin")
     assert not guard.headless()
+
+
+@pytest.mark.parametrize("first", ["adddata", "resampledata", "replaydata"])
+def test_a_feed_is_added_once_and_the_plain_one_first(first: str) -> None:
+    cerebro, data = bt.Cerebro(), feed()
+    options = {} if first == "adddata" else {"timeframe": bt.TimeFrame.Minutes, "compression": 5}
+    getattr(cerebro, first)(data, **options)
+    with pytest.raises(ConfigError, match="BTC/USDT is in this Cerebro already"):
+        cerebro.adddata(data)
+
+
+def test_memory_is_not_saved_at_the_price_of_bars() -> None:
+    data = feed(DELAYED, bar(NOON), LIVE, END)
+    cerebro = bt.Cerebro(stdstats=False, exactbars=1)
+    cerebro.adddata(data)
+    cerebro.resampledata(data, timeframe=bt.TimeFrame.Minutes, compression=5)
+    with pytest.raises(ConfigError, match="exactbars=1 with more than one feed"):
+        cerebro.run()
+    assert not data.p.stream.opened
+
+
+@pytest.mark.parametrize("exactbars", [False, -1, -2])
+def test_the_other_ways_to_save_memory_go_with_several_feeds(exactbars: int) -> None:
+    data = feed(DELAYED, *[bar(NOON + n * MINUTE) for n in range(5)], LIVE, END, settled=NOON)
+    cerebro = bt.Cerebro(stdstats=False, exactbars=exactbars)
+    cerebro.adddata(data)
+    cerebro.resampledata(data, timeframe=bt.TimeFrame.Minutes, compression=5)
+    cerebro.run()
+    assert [len(one) for one in cerebro.datas] == [5, 1]

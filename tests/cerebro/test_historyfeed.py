@@ -120,6 +120,22 @@ def test_what_nobody_was_asked_for_is_not_passed_over_in_silence(warehouse: Ware
     assert len(pages(feed(warehouse, missing="skip"))) == 6
 
 
+def test_a_feed_that_would_be_empty_says_so(warehouse: Warehouse) -> None:
+    fill(warehouse, 0, 3)
+    later = ManualClock(NOON + 10_000 * M)
+    for params in ({"fromdate": "2024-03-01T12:05Z"}, {"history": "2h", "clock": later}, {"timeframe": "1d"}):
+        with pytest.raises(HistoryIncomplete, match="has no whole bar from"):
+            pages(feed(warehouse, **params))
+    run(feed(warehouse, fromdate="2024-03-01T12:05Z", missing="skip"))
+
+
+@pytest.mark.parametrize("missing", ["stop", "skip", "download"])
+def test_an_end_before_the_beginning_is_refused(warehouse: Warehouse, missing: str) -> None:
+    fill(warehouse, 0, 3)
+    with pytest.raises(ConfigError, match="there is no time"):
+        pages(feed(warehouse, fromdate="2024-03-01T12:02Z", todate="2024-03-01T12:01Z", missing=missing))
+
+
 def test_a_minute_without_trades_is_nothing_missing_and_can_be_filled(warehouse: Warehouse) -> None:
     fill(warehouse, 0, 4, leave_out=(2,))
     assert [stamp for stamp, _ in pages(feed(warehouse))] == ["01 12:01", "01 12:02", "01 12:04"]
@@ -205,3 +221,13 @@ def test_an_indicator_may_begin_with_one_of_its_lines(warehouse: Warehouse) -> N
             self.bars += 1
 
     assert run(feed(warehouse), strategy=Crossing).bars == 7
+
+
+def test_beside_a_live_feed_its_bars_wait_for_what_belongs_before_them(warehouse: Warehouse) -> None:
+    fill(warehouse, 0, 4)
+    later = [lambda: None] * 3  # the live feed's next page has not come yet
+    minutes = [bar(minute) for minute in range(5)]
+    items = [fakes.DELAYED, *later, *minutes[:2], *later, *minutes[2:], fakes.LIVE, fakes.END]
+    live = fakes.feed(*items, symbol="ETH/USDT", settled=NOON)
+    moved = [sorted(page) for page in run(live, feed(warehouse)).pages if isinstance(page, dict)]
+    assert moved == [["BTC/USDT", "ETH/USDT"]] * 4 + [["ETH/USDT"]]

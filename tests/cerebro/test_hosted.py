@@ -6,8 +6,8 @@ from typing import Any
 import backtrader as bt
 import pandas as pd
 
+from btfeeds.cerebro.clone import Clone
 from btfeeds.cerebro.hosted import HostedFeed
-from btfeeds.cerebro.resample import Clone
 from btfeeds.feeds import BaseLiveDataFeed
 from btfeeds.live.items import Delivery
 from btfeeds.live.status import Status

@@ -41,6 +41,9 @@ def test_no_history_has_no_start() -> None:
         {"history": True},
         {"history": -5},
         {"history": 2.5},
+        {"history": 999_999_999},
+        {"history": "99999M"},
+        {"history": dt.timedelta(days=99_999)},
         {"history": "1d", "fromdate": dt.datetime(2024, 1, 1)},
         {"stamp": "middle"},
         {"gaps": "ignore"},
@@ -61,6 +64,10 @@ def test_no_history_has_no_start() -> None:
         {"timeframe": "tick", "history": "1d"},
         {"timeframe": "tick", "historical": True},
         {"tz": "Mars/Olympus"},
+        {"tzinput": "Europe/Berlin"},
+        {"sessionstart": "09:30"},
+        {"sessionend": 16},
+        {"todate": "2024-02-30"},
         {"fromdate": "yesterday"},
         {"sandbox": "yes"},
     ],
@@ -110,3 +117,26 @@ def test_test_hosts_have_to_be_named() -> None:
 def test_what_cannot_go_together_is_refused_before_anything_starts(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         BinanceLiveDataFeed(dataname="BTC/USDT", timeframe="1m", **wrong)
+
+
+def test_bars_of_a_sandbox_are_not_kept_as_the_venues() -> None:
+    hosts = {"rest_url": "http://127.0.0.1:1", "stream_url": "ws://127.0.0.1:1"}
+    assert BinanceLiveDataFeed(dataname="BTC/USDT", sandbox=True, **hosts)._venue().bars_of == "binance sandbox"
+    assert BinanceLiveDataFeed(dataname="BTC/USDT", **hosts)._venue().bars_of == ""
+
+
+@pytest.mark.parametrize("day", ["2024-02-27", dt.date(2024, 2, 27)], ids=str)
+@pytest.mark.parametrize("stamp", ["close", "open"])
+def test_a_plain_date_as_todate_means_its_whole_day(day: Any, stamp: str) -> None:
+    data = BinanceLiveDataFeed(dataname="BTC/USDT", todate=day, stamp=stamp)
+    assert data._until_ms() == to_ms("2024-02-28T00:00Z")
+
+
+def test_a_session_is_given_in_times() -> None:
+    data = BinanceLiveDataFeed(dataname="BTC/USDT", sessionstart=dt.time(9, 30), sessionend=dt.datetime(2024, 1, 1, 16))
+    assert (data.p.sessionstart, data.p.sessionend) == (dt.time(9, 30), dt.time(16))
+
+
+def test_the_index_of_a_dataframe_may_be_in_a_zone_of_its_own() -> None:
+    frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
+    assert BinanceLiveDataFeed(dataname=frame, tzinput="Europe/Berlin").p.tzinput == "Europe/Berlin"

@@ -116,8 +116,11 @@ def test_a_larger_bar_holds_what_its_bars_hold() -> None:
         ([(9, 9, 9, 9, 0), (5, 6, 4, 5, 2), (5, 5, 5, 5, 0)], (5, 6, 4, 5, 2)),
         ([(9, 9, 9, 9, 0), (9, 9, 9, 9, 0), (9, 9, 9, 9, 0)], (9, 9, 9, 9, 0)),
         ([(5, 6, 4, 5, 0), (6, 8, 6, 7, 0), (7, 7, 3, 3, 0)], (5, 8, 3, 3, 0)),  # an index: prices, but no volume
+        ([(5, 5, 5, 5, 0), (6, 8, 6, 7, 0), (7, 7, 7, 7, 0)], (5, 8, 5, 7, 0)),
+        ([(5, 5, 5, 5, 0), (5, 5, 5, 5, 0), (6, 6, 6, 6, 0)], (5, 6, 5, 6, 0)),
+        ([(9, 9, 9, 9, 0), (7, 7, 7, 7, 0), (5, 6, 4, 5, 2)], (7, 7, 4, 5, 2)),  # a price of its own, and no volume
     ],
-    ids=["traded in the middle", "never traded", "no volumes at all"],
+    ids=["traded in the middle", "never traded", "no volumes at all", "quiet at first", "quiet", "an odd lot"],
 )
 def test_minutes_without_trades_have_no_say_in_a_larger_bar(rows: list[Any], expected: tuple[float, ...]) -> None:
     class Last(bt.Strategy):
@@ -229,55 +232,6 @@ def test_days_begin_at_midnight_of_the_feeds_zone() -> None:
     assert strategy.opened == dt.datetime(2024, 3, 31, 22)
 
 
-def test_a_larger_bar_that_was_held_back_loses_none_of_the_bars_behind_it() -> None:
-    # The other feed has an older bar, so Cerebro takes this feed's bars back for a round.
-    a = feed(DELAYED, *bars(NOON, NOON + 10 * MINUTE), LIVE, END, symbol="A/USDT", settled=NOON)
-    b = feed(DELAYED, bar(NOON + 3 * MINUTE), bar(NOON + 4 * MINUTE), LIVE, END, symbol="B/USDT", settled=NOON + 10**9)
-    late = feed(DELAYED, LIVE, bar(NOON + 2 * MINUTE), END, symbol="C/USDT", settled=NOON + 10**9)
-    cerebro = bt.Cerebro(stdstats=False)
-    for data in (a, b, late):
-        cerebro.adddata(data)
-    cerebro.resampledata(a, timeframe=MIN, compression=5)
-    cerebro.addstrategy(Diary)
-    assert tally(cerebro.run()[0])["A/USDT 5m", 5] == 2
-
-
-def test_a_larger_bar_shown_again_after_an_older_bar_of_another_feed_counts_once() -> None:
-    a = feed(DELAYED, *bars(NOON, NOON + 10 * MINUTE), LIVE, END, symbol="A/USDT", settled=NOON)
-    nothing = [lambda: None] * 8  # asked twice in each of the first four rounds
-    b = feed(LIVE, *nothing, bar(NOON + MINUTE), END, symbol="B/USDT", settled=NOON + 10**9)
-    cerebro = bt.Cerebro(stdstats=False)
-    for data in (a, b):
-        cerebro.adddata(data)
-    cerebro.resampledata(a, timeframe=MIN, compression=5)
-    cerebro.addstrategy(Diary)
-    pages = rounds(cerebro.run()[0])
-    assert pages[4] == {"B/USDT": ("01 12:02", 1)}
-    assert pages[5] == {"A/USDT": ("01 12:05", 1), "A/USDT 5m": ("01 12:05", 5)}
-    assert pages[-1] == {"A/USDT": ("01 12:10", 1), "A/USDT 5m": ("01 12:10", 5)}
-
-
-def test_a_larger_bar_of_a_larger_bar_waits_for_its_last_part() -> None:
-    data = feed(DELAYED, *bars(NOON, NOON + 13 * MINUTE), LIVE, settled=NOON)
-    stream = data.p.stream
-    stream.items.extend([lambda: setattr(stream, "settled", NOON + 15 * MINUTE), lambda: None, lambda: None, END])
-    assert tally(resampled(data, (MIN, 5), (MIN, 15), plain=False))["BTC/USDT 15m", 13] == 1
-
-
-def test_a_larger_bar_waits_for_a_bar_that_align_holds_back() -> None:
-    a = feed(DELAYED, LIVE, *bars(NOON, NOON + 5 * MINUTE), END, symbol="A/USDT", settled=NOON, align=2.0)
-    idle = [lambda: None] * 6
-    source = bars(NOON, NOON + 5 * MINUTE)
-    b = feed(DELAYED, LIVE, *source[:4], *idle, source[4], END, symbol="B/USDT", settled=NOON, align=2.0)
-    cerebro = bt.Cerebro(stdstats=False)
-    for data in (a, b):
-        cerebro.adddata(data)
-    cerebro.resampledata(a, timeframe=MIN, compression=5)
-    cerebro.addstrategy(Diary)
-    volumes = {name: volume for name, (_, volume) in rounds(cerebro.run()[0])[-1].items()}
-    assert volumes == {"A/USDT": 1, "B/USDT": 1, "A/USDT 5m": 5}
-
-
 def test_a_second_run_groups_as_the_first_did() -> None:
     source = bars(NOON, NOON + 13 * MINUTE)
     data = live_feed(source, 5)
@@ -302,6 +256,55 @@ def test_replay_shows_each_larger_bar_growing() -> None:
     cerebro.replaydata(live_feed(bars(NOON, NOON + 10 * MINUTE), 4), timeframe=MIN, compression=5)
     cerebro.addstrategy(Growing)
     assert cerebro.run()[0].seen == [(1, v) for v in (1, 2, 3, 4, 5)] + [(2, v) for v in (1, 2, 3, 4, 5)]
+
+
+# --- days of a zone --------------------------------------------------------------------------------------------------
+
+
+class Made(bt.Strategy):
+    """Writes down of each larger bar when it opened, and how many bars it was made of."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, float]] = []
+
+    def prenext(self) -> None:
+        self.next()
+
+    def next(self) -> None:
+        data = self.datas[-1]
+        if len(data) > len(self.seen):
+            self.seen.append((data.opened().strftime("%d %H:%M"), data.volume[0]))
+
+
+@pytest.mark.parametrize("tz", [None, "Europe/London", "America/New_York", "Asia/Tokyo"])
+def test_weeks_of_days_are_the_venues_weeks_whatever_zone_they_are_shown_in(tz: str | None) -> None:
+    days = [bar(time) for time in range(to_ms("2024-03-18"), to_ms("2024-04-08"), 1440 * MINUTE)]
+    data = feed(DELAYED, *days, LIVE, END, timeframe="1d", tz=tz, settled=days[0].open_time)
+    seen = resampled(data, (WEEK, 1), strategy=Made).seen
+    assert seen == [("18 00:00", 7), ("25 00:00", 7), ("01 00:00", 7)]
+
+
+def test_weeks_of_a_dataframe_of_days_begin_at_midnight_of_its_own_zone() -> None:
+    index = pd.date_range("2024-03-18", "2024-04-07", tz="Asia/Tokyo")
+    data = BaseLiveDataFeed(dataname=frame([bar(0)] * 21).set_axis(index), name="N225", tz="Asia/Tokyo")
+    seen = resampled(data, (WEEK, 1), strategy=Made).seen
+    assert seen == [("17 15:00", 7), ("24 15:00", 7), ("31 15:00", 7)]
+
+
+def test_weeks_of_days_that_were_made_in_a_zone_begin_there_too() -> None:
+    start = to_ms("2024-02-26T05:00Z")  # Monday's midnight in New York; summer time begins on 10 March
+    hours = [bar(time) for time in range(start, to_ms("2024-03-11T04:00Z"), 60 * MINUTE)]
+    data = feed(DELAYED, *hours, LIVE, END, timeframe="1h", tz="America/New_York", settled=start)
+    assert resampled(data, (DAY, 1), (WEEK, 1), plain=False, strategy=Made).seen == [
+        ("26 05:00", 24 * 7),
+        ("04 05:00", 24 * 7 - 1),
+    ]
+
+
+@pytest.mark.parametrize(("tz", "timeframe"), [("Europe/Berlin", "4h"), ("Asia/Kolkata", "1h")])
+def test_days_whose_midnight_lies_within_a_bar_are_refused(tz: str, timeframe: str) -> None:
+    with pytest.raises(ConfigError, match=f"Bars of 1d in the zone {tz} cannot be made of bars of {timeframe}"):
+        resampled(feed(timeframe=timeframe, tz=tz), (DAY, 1))
 
 
 # --- larger bars of single trades ------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import backtrader as bt
 
 from btfeeds.cerebro.wake import Seat, Wake, wake_of
 from btfeeds.clock import ManualClock
 from btfeeds.live.items import Delivery
+from btfeeds.live.status import Status
 from btfeeds.market import Timeframe
 from tests.fakes import MINUTE, NOON, FakeStream, bar
 
@@ -189,6 +191,128 @@ def test_no_history_runs_ahead_of_another() -> None:
     assert not wake.must_hold(a)
 
 
+def test_a_history_that_pulled_a_later_bar_lets_an_older_one_of_another_go_first() -> None:
+    a, b = seat(live=False), seat(live=False)
+    wake = table(a, b)
+    hold(a, NOON)
+    hold(b, NOON + MINUTE)  # it was listed later, or nobody traded
+    assert not wake.must_hold(a)
+    assert wake.must_hold(b)
+    a.held = None
+    assert wake.must_hold(b), "the next one may belong before it, too"
+    hold(a, NOON + MINUTE)
+    assert not wake.must_hold(b)
+
+
+def test_nobody_waits_while_a_bar_that_was_held_may_go() -> None:
+    a, b = seat(live=False), seat(live=False)
+    wake = table(a, b)
+    hold(a, NOON)
+    hold(b, NOON + MINUTE)
+    wake.ask(a)
+    assert not wake.wait(b, 3600, never)
+
+
+def test_a_held_bar_is_looked_at_again_soon_although_nothing_comes() -> None:
+    a, b = seat(live=False), seat(live=False)
+    wake = table(a, b)
+    hold(a, NOON)
+    wake.ask(b)
+    begun = time.monotonic()
+    assert wake.wait(b, 3600, never)
+    assert time.monotonic() - begun < 60
+
+
+def test_while_a_connection_is_broken_history_goes_on_and_is_waited_for() -> None:
+    a, b = seat(live=False), seat(NOON - 9 * MINUTE, live=False)
+    wake = table(a, b)
+    b.hear(Status.CONNBROKEN)
+    hold(a, NOON - 5 * MINUTE)
+    assert wake.must_hold(a)
+    b.hear(Status.CONNECTED)
+    b.hear(Status.DELAYED)
+    assert wake.must_hold(a)
+    b.hear(Status.LIVE)
+    assert not wake.must_hold(a)
+
+
+def test_what_can_only_come_live_is_not_waited_for_while_the_connection_is_broken() -> None:
+    a, b = seat(live=False), seat(NOON, live=False)  # history has given all that was there at noon, when it began
+    wake = table(a, b)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    b.hear(Status.CONNBROKEN)
+    assert not wake.must_hold(a)
+    b.clock.advance(MINUTE)
+    b.hear(Status.CONNECTED)
+    assert wake.must_hold(a), "history has the minute that was missed"
+    b.hear(Status.CONNBROKEN)
+    assert wake.must_hold(a), "and goes on to bring it"
+
+
+def test_a_larger_bar_may_come_when_the_other_histories_are_beyond_its_end() -> None:
+    a, b = seat(live=False), seat(NOON + 5 * MINUTE, live=False)
+    wake = table(a, b)
+    end = NOON + 5 * MINUTE
+    hold(a, NOON + 3 * MINUTE)
+    assert wake.behind(end, b)
+    hold(a, NOON + 4 * MINUTE)  # it closes together with the larger bar
+    assert wake.behind(end, b)
+    a.held = None
+    assert not wake.behind(end, b)
+
+
+def repairing(one: Seat) -> None:
+    """Its connection was broken, and is there again."""
+    one.stream.live = False
+    for word in (Status.CONNBROKEN, Status.CONNECTED, Status.DELAYED):
+        one.hear(word)
+
+
+def mend(one: Seat, open_time: int) -> None:
+    hold(one, open_time)
+    one.held = Delivery(bar(open_time), "backfill")
+
+
+def test_with_align_the_bars_that_repair_a_break_come_in_step() -> None:
+    a, b = seat(align=2), seat(align=2)
+    wake = table(a, b)
+    repairing(a)
+    repairing(b)
+    mend(a, NOON)
+    assert wake.must_hold(a)
+    mend(b, NOON + MINUTE)
+    assert not wake.must_hold(a)
+    assert wake.must_hold(b)
+
+
+def test_without_align_the_bars_that_repair_a_break_do_not_wait() -> None:
+    a, b = seat(), seat()
+    repairing(a)
+    repairing(b)
+    mend(a, NOON)
+    assert not table(a, b).must_hold(a)
+
+
+def test_with_align_a_feed_whose_connection_is_still_broken_is_not_waited_for() -> None:
+    a, b = seat(align=2), seat(align=2)
+    repairing(a)
+    b.stream.live = False
+    b.hear(Status.CONNBROKEN)
+    mend(a, NOON)
+    assert not table(a, b).must_hold(a)
+
+
+def test_with_align_a_live_bar_waits_for_a_repair_no_longer_than_asked_for() -> None:
+    a, b = seat(align=1), seat(align=1)
+    wake = table(a, b)
+    repairing(b)
+    hold(a, NOON)
+    assert wake.must_hold(a)
+    a.clock.advance(1_000)
+    assert not wake.must_hold(a)
+
+
 class Wall:
     """Seconds of the wall that pass when the test says so."""
 
@@ -248,8 +372,72 @@ def test_a_history_that_has_begun_is_waited_for_a_minute_when_it_does_not_move()
     wake = table(up, slow)
     slow.stream.push(bar(NOON))
     slow.pull()
+    assert slow.pull() is None
     hold(up, NOON + MINUTE)
     wall.seconds += 60.0
+    assert wake.must_hold(up)
+    wall.seconds += 0.1
+    assert not wake.must_hold(up)
+
+
+def test_a_feed_that_has_been_live_waits_two_seconds_for_a_history_that_hangs() -> None:
+    wall = Wall()
+    up, slow = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake = table(up, slow)
+    slow.stream.push(bar(NOON))
+    slow.pull()
+    slow.pull()
+    up.hear(Status.LIVE)
+    hold(up, NOON + MINUTE)
+    wall.seconds += 2.0
+    assert wake.must_hold(up)
+    wall.seconds += 0.1
+    assert not wake.must_hold(up)
+
+
+def test_a_live_bar_does_not_wait_for_an_older_one_that_waits_for_a_history_that_hangs() -> None:
+    wall = Wall()
+    up, begun, slow = beginner(wall, "kraken"), beginner(wall, "okx"), beginner(wall, "coinbase")
+    wake = table(up, begun, slow)
+    slow.stream.push(bar(NOON))
+    slow.pull()
+    slow.pull()
+    up.hear(Status.LIVE)
+    hold(begun, NOON + MINUTE)
+    hold(up, NOON + 2 * MINUTE)
+    wall.seconds += 2.1
+    assert wake.must_hold(begun), "history waits longer"
+    assert not wake.must_hold(up)
+
+
+def test_time_that_the_strategy_takes_is_not_counted_against_a_history() -> None:
+    wall = Wall()
+    up, other = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake = table(up, other)
+    up.hear(Status.LIVE)
+    other.stream.push(bar(NOON))
+    other.pull()
+    hold(up, NOON + MINUTE)
+    wall.seconds += 10.0  # next() of the strategy
+    assert wake.must_hold(up), "it has not been asked again yet"
+    assert other.pull() is None
+    assert wake.must_hold(up), "it has been asked just now"
+    wall.seconds += 2.1
+    assert not wake.must_hold(up)
+
+
+def test_a_repair_that_hangs_is_waited_for_two_seconds() -> None:
+    wall = Wall()
+    up, hangs = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    for one in (up, hangs):
+        one.align_ms = 2_000
+        one.hear(Status.LIVE)
+    wall.seconds += 1_000.0
+    for one in (up, hangs):
+        repairing(one)
+    wake = table(up, hangs)
+    mend(up, NOON)
+    wall.seconds += 2.0
     assert wake.must_hold(up)
     wall.seconds += 0.1
     assert not wake.must_hold(up)

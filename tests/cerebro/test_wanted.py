@@ -14,7 +14,9 @@ from btfeeds.feeds import BaseLiveDataFeed, live
 from btfeeds.live.items import Gap
 from btfeeds.live.resume import claim
 from btfeeds.market import Subscription, Symbol, Timeframe
+from btfeeds.warehouse import Warehouse
 from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, Diary, bar, feed, run
+from tests.history.venue import FakeVenue
 
 
 def test_the_venues_own_hosts_are_used_when_nobody_names_others() -> None:
@@ -35,6 +37,21 @@ def test_an_argument_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch
 def test_a_venue_made_by_the_caller_is_used_as_it_is() -> None:
     mine = venues.venue("binanceus", rest_url="http://127.0.0.1:9")
     assert BaseLiveDataFeed(dataname="BTC/USDT", venue=mine)._venue() is mine
+
+
+def test_a_backtest_on_test_hosts_keeps_its_bars_apart_from_the_venues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = FakeVenue(10)
+    monkeypatch.setattr(
+        "btfeeds.history.downloader.DataDownloaderFactory.create", lambda name, **_: venue.downloader()
+    )
+    hosts = {"rest_url": "http://127.0.0.1:1", "stream_url": "ws://127.0.0.1:1", "sandbox": True}
+    data = live("binance", "BTC/USDT", "1m", historical=True, fromdate=NOON, clock=venue.clock,
+                warehouse=tmp_path / "bars", **hosts)  # fmt: skip
+    assert len(data._download()) == 10
+    with Warehouse(tmp_path / "bars") as warehouse:
+        assert [str(one.subscription) for one in warehouse.series()] == ["binance sandbox BTC/USDT 1m"]
 
 
 def test_an_earlier_run_decides_where_to_begin_unless_a_later_date_is_wanted(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import backtrader as bt
 import pytest
 from dateutil import tz as dateutil_tz
 
-from btfeeds.cerebro.zones import zone
+from btfeeds.cerebro.zones import fits, zone
 from btfeeds.errors import ConfigError
 
 SUMMER = dt.datetime(2023, 7, 1, 12)
@@ -59,3 +59,24 @@ def test_what_is_no_zone_is_refused(wrong: object) -> None:
 def test_a_zone_survives_pickling_and_copying() -> None:
     for twin in (pickle.loads(pickle.dumps(zone("Europe/Berlin"))), copy.deepcopy(zone("Europe/Berlin"))):
         assert bt.num2date(bt.date2num(SUMMER), tz=twin) == dt.datetime(2023, 7, 1, 14)
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "expected"),
+    [
+        ("UTC", 240, True),
+        ("Europe/Berlin", 60, True),
+        ("Europe/Berlin", 240, False),
+        ("America/New_York", 240, False),  # summer time would fit
+        ("Asia/Kolkata", 60, False),
+        ("Asia/Kolkata", 30, True),
+        ("Asia/Kathmandu", 30, False),
+        ("Asia/Kathmandu", 15, True),
+    ],
+)
+def test_midnight_of_a_zone_may_lie_within_a_bar(name: str, minutes: int, expected: bool) -> None:
+    assert fits(zone(name), minutes * 60_000) is expected
+
+
+def test_a_zone_is_written_as_its_name() -> None:
+    assert str(zone("Europe/Berlin")) == "Europe/Berlin"

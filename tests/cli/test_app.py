@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -47,6 +49,13 @@ def _btfeeds(*args: str, **environment: str) -> subprocess.CompletedProcess[str]
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
+
+
+def _redirected(args: list[str], *, stdout: Any, stderr: Any = subprocess.PIPE, **environment: str) -> Any:
+    return subprocess.run(
+        [sys.executable, "-m", "btfeeds", *args],
+        stdout=stdout, stderr=stderr, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(app.COMMANDS))
@@ -115,6 +124,25 @@ def test_ctrl_c_is_130(ends_with: Callable[[BaseException], int], capsys: pytest
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_whose_exception_a_library_swallows_is_not_forgotten(number: signal.Signals, code: int) -> None:
+    program = (
+        "import signal, sys; from btfeeds.cli import app\n"
+        "def run(_):\n"
+        "    app.leave_if_told()\n"
+        "    try:\n"
+        f"        signal.raise_signal({number:d})\n"
+        "    except BaseException:\n"
+        "        pass\n"
+        "    app.leave_if_told()\n"
+        "    return 0\n"
+        "app._run = run\n"
+        "app.main([])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert run.returncode == code
+
+
 def test_the_code_of_a_command_is_the_code_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def command() -> int:
@@ -159,6 +187,65 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     )
     os.close(write)
     assert (run.returncode, run.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("args", [["venues"], ["--help"], ["live", "--help"], ["--version"]])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_cannot_be_written_is_no_defect(args: list[str], unbuffered: str) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        run = _redirected(args, stdout=full, PYTHONUNBUFFERED=unbuffered)
+    assert run.returncode == 74
+    lines = run.stderr.splitlines()
+    assert (len(lines), lines[0]) == (3, "The output cannot be written: No space left on device.")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        run = _redirected(["nonsense"], stdout=subprocess.PIPE, stderr=full)
+    assert (run.returncode, run.stdout) == (2, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
+@pytest.mark.parametrize(
+    ("closed", "code", "told"), [(">&-", 74, "There is no standard output: it is closed."), ("2>&-", 0, "")]
+)
+def test_a_stream_that_is_closed_is_no_defect(closed: str, code: int, told: str) -> None:
+    run = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m btfeeds venues {closed}'],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert run.returncode == code
+    assert run.stderr.splitlines()[:1] == ([told] if told else [])
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
+def test_a_command_finds_a_stderr_although_it_was_closed() -> None:
+    program = "import sys; from btfeeds.cli import app; app._run = lambda _: sys.stderr.isatty() + 7; app.main([])"
+    run = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -c "{program}" 2>&-'], env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert run.returncode == 7
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize("args", [["venues"], ["live", "--help"]])
+def test_what_the_output_cannot_show_is_replaced(encoding: str, args: list[str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "btfeeds", *args],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert len(run.stdout) > 1_000
+
+
+def test_an_error_of_a_file_is_a_defect_and_not_one_of_the_output(
+    ends_with: Callable[[BaseException], int],
+) -> None:
+    assert ends_with(OSError(28, "No space left on device", "bars.csv")) == 70
 
 
 def test_warnings_go_to_stderr_once() -> None:

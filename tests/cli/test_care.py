@@ -12,7 +12,7 @@ from btfeeds import venues
 from btfeeds.cli.care import _refetchable
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.warehouse import Warehouse
-from tests.cli.warehouse import BTC, NOON, M, Shell, fill, span
+from tests.cli.warehouse import BTC, NOON, M, Shell, bar, fill, span
 from tests.history.venue import FakeVenue, row
 
 
@@ -41,6 +41,20 @@ def test_check_compares_with_another_venue(shell: Shell) -> None:
     assert (result["against"]["venue"], result["against"]["common"], result["against"]["equal"]) == ("bitstamp", 10, 0)
     assert result["report"]["losses"]["differing"] == 40.0
     assert "0.00% of 10 bars equal those of bitstamp, 10 differ" in shell("check", "kraken", "--against", "bitstamp")
+
+
+def test_a_venue_without_bars_here_cannot_be_compared_with(shell: Shell) -> None:
+    shell("check", "kraken", "--against", "bitstamp", code=2)
+    assert "There are no bars of bitstamp BTC/USD 1m" in shell.err
+
+
+def test_two_series_without_a_common_bar_are_not_said_to_be_equal(shell: Shell) -> None:
+    with Warehouse(shell.folder) as warehouse:
+        bars = [bar(1_000)]
+        warehouse.add(Subscription("bitstamp", BTC.symbol, BTC.timeframe), bars, provider="bitstamp")
+    assert "bitstamp has no bars of the same times here" in shell("check", "kraken", "--against", "bitstamp")
+    against = shell.json("check", "kraken", "--against", "bitstamp")["against"]
+    assert (against["common"], against["share"]) == (0, None)
 
 
 FEBRUARY, MARCH = to_ms("2024-02-01"), to_ms("2024-03-01")
@@ -119,6 +133,8 @@ def test_only_what_can_be_had_again_may_go() -> None:
     names = _refetchable()
     assert {"binance", "binance live", "binance 1m"} <= names
     assert not {"kraken", "yahoo", "import mine.csv"} & names  # they do not reach back
+    assert not {"gemini", "gemini live", "gemini 1m"} & names  # a day of minutes, whatever is asked for
+    assert not {"binancetestnet", "binancedemo", "coinbasesandbox", "krakenbeta"} & names  # they are wiped
 
 
 def test_results_for_programs_are_one_line_each(shell: Shell) -> None:

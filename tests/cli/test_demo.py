@@ -27,6 +27,36 @@ def test_it_is_over_within_a_minute() -> None:
     assert (demo.LIVE + demo._GRACE) * 60 / 90.0 < 40
 
 
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def must_not_run(*_: object, **__: object) -> None:
+        raise AssertionError("the demo was run")
+
+    monkeypatch.setattr(demo, "_run", must_not_run)
+    (tmp_path / "file").touch()
+    assert app._run(["demo", "--out", str(tmp_path / "file" / "folder")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[1]) == (3, "Nothing was started.")
+    assert lines[0].startswith("--out ") and lines[0].endswith("file/folder cannot be written: Not a directory.")
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_in_the_end_does_not_take_the_verdict_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(demo, "_write", full)
+    monkeypatch.setattr(demo, "LIVE", 2)
+    assert app._run(["demo", "--json", "--out", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["venue"] == 3 * 462
+    assert err.splitlines()[0].endswith("cannot be written: No space left on device.")
+    assert err.splitlines()[1] == "The run is over; its files are not complete."
+
+
 @pytest.mark.slow
 def test_the_verdict_is_good_and_what_was_met_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -11,6 +11,7 @@ from btfeeds.cli.fetch import _lines, _moment, _span
 from btfeeds.errors import ConfigError
 from btfeeds.fetching import Fetched, Wish
 from btfeeds.market import Symbol, Timeframe, TimeRange
+from btfeeds.warehouse import Warehouse
 from btfeeds.warehouse.gapreport import Cause, Gap, GapReport
 
 M = 60_000
@@ -47,6 +48,8 @@ def test_no_time_is_refused(start: str | None, end: str | None) -> None:
         (["binance", "BTC/USDT", "1m"], "There is no --from."),
         (["binance", "BTC/USDT", "1m", "--from", "soon"], "'soon' is not a time."),
         (["binance", "BTC/USDT", "1m", "--from", "2024-01-01", "--larger", "1s"], "Bars of 1s cannot be made"),
+        (["binance", "BTC/USDT", "1m", "--from", "99999M"], "'99999M' is longer than a hundred years."),
+        (["yahoo", "AAPL", "1m", "--from", "2024-01-01", "--larger", "1h,1d"], "Bars of 1d of AAPL cannot be made"),
         (["auto", "AAPL", "1m", "--from", "2024-01-01", "--rules", "AAPL=massive"], "Nobody can be asked for AAPL"),
         (["auto", "BTC/USDT", "1m", "--from", "1d", "--sim", "http://127.0.0.1:9"], "A simulator is one venue"),
     ],
@@ -63,6 +66,22 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(
 def test_without_a_warehouse_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert app._run(["fetch", "binance", "BTC/USDT", "1m", "--from", "2024-01-01"]) == 2
     assert capsys.readouterr().err.startswith("No warehouse is named.")
+
+
+def test_resume_makes_the_larger_bars_that_were_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes: list[Wish] = []
+
+    def fetched(manager: object, warehouse: object, wish: Wish, **_: object) -> Fetched:
+        wishes.append(wish)
+        return Fetched(wish)
+
+    monkeypatch.setattr("btfeeds.fetching.fetch", fetched)
+    with Warehouse(tmp_path / "bars") as warehouse:
+        noted = {"start": SPAN.start, "end": SPAN.end, "larger": ["1h"]}
+        warehouse.set_checkpoint("fetch binance BTC/USDT 1m", noted)
+    args = ["fetch", "binance", "BTC/USDT", "1m", "--resume", "--larger", "5m", "--warehouse", str(tmp_path / "bars")]
+    assert app._run(args) == 0
+    assert [(wish.span, [str(one) for one in wish.larger]) for wish in wishes] == [(SPAN, ["1h", "5m"])]
 
 
 def test_people_read_what_it_came_to() -> None:

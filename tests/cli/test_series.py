@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from btfeeds.cli.series import named, size, words
-from btfeeds.errors import ConfigError
+from btfeeds.cli.series import existing, named, size, words
+from btfeeds.errors import ConfigError, WarehouseError
+from btfeeds.warehouse import Warehouse
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,25 @@ def test_sizes_are_read_by_people() -> None:
     ]  # fmt: skip
 
 
+def test_a_venue_has_a_name() -> None:
+    with pytest.raises(ConfigError, match="The venue has no name"):
+        named(" ", "aapl", "1d")
+
+
 def test_a_venue_may_be_any_name() -> None:
     assert str(named("Polygon", "aapl", "60m")) == "massive AAPL 1h"
     assert str(named("My File", "aapl", "1d")) == "my file AAPL 1d"
+
+
+@pytest.mark.parametrize("venue", ["auto", " Auto", ""])
+def test_the_word_for_whoever_has_it_is_no_series_name(venue: str) -> None:
+    with pytest.raises(ConfigError):
+        named(venue, "BTC/USDT", "1m")
+
+
+def test_a_warehouse_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="There is no warehouse"):
+        existing(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    Warehouse(tmp_path).close()
+    existing(str(tmp_path)).close()

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from btfeeds.cli import app
+from btfeeds.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,6 +94,26 @@ def test_a_file_that_is_not_there_is_said_in_three_lines(capsys: pytest.CaptureF
     err = capsys.readouterr().err
     assert "nowhere.csv" in err
     assert len(err.splitlines()) == 3
+
+
+@pytest.mark.parametrize("speed", ["nan", "inf", "0"])
+def test_a_speed_that_is_no_number_is_refused(bars: Path, speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["simulate", "binance", "--bars", str(bars), "--symbol", "BTC/USDT", "--history", "60"]
+    assert app._run([*args, "--speed", speed]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 3)
+
+
+def test_a_simulator_that_fails_ends_the_command(
+    bars: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fails(_: Simulator) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Simulator, "_work", fails)
+    args = ["simulate", "binance", "--bars", str(bars), "--symbol", "BTC/USDT", "--history", "60"]
+    assert app._run(args) == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_an_unknown_fault_is_refused_with_the_list(bars: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from btfeeds.cli.warehouse import command
 from btfeeds.clock import SystemClock
 from btfeeds.history.reliability import Reliability
 from btfeeds.market import Subscription, Symbol, Timeframe
+from btfeeds.warehouse import Warehouse
 from tests.cli.warehouse import NOON, M, Shell, fill
 
 
@@ -83,4 +84,20 @@ def test_without_a_folder_it_says_so(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_an_empty_warehouse_is_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Warehouse(tmp_path / "none").close()
     assert Shell(tmp_path / "none", capsys).json("ls") == []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("ls",), ("stats",), ("check",), ("repair",), ("evict", "--limit", "1G"), ("backup", "copy"),
+     ("show", "kraken", "BTC/USD", "1m"), ("export", "kraken", "BTC/USD", "1m", "--to-file", "bars.csv")],
+)  # fmt: skip
+def test_a_warehouse_that_is_not_there_is_not_made_by_who_looks_for_it(
+    args: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shell = Shell(tmp_path / "nosuchdir", capsys)
+    assert shell(*args, code=3) == ""
+    assert shell.err.splitlines()[0] == f"There is no warehouse in {tmp_path / 'nosuchdir'}."
+    assert list(tmp_path.iterdir()) == []

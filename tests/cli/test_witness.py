@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from btfeeds.cli.witness import Met, Teller, Witness, patience
+from btfeeds.clock import ManualClock
 from btfeeds.live.items import Correction, Gap, Notice, Summary
 from btfeeds.live.status import Status
 from btfeeds.market import Bar, Timeframe
-from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, bar, feed, run
+from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, FakeFeed, FakeStream, bar, feed, run
 
 
 class Told(Teller):
@@ -72,6 +73,37 @@ def test_the_run_ends_when_every_feed_gave_its_bars() -> None:
     feeds = [feed(DELAYED, *bars, symbol=symbol) for symbol in ("BTC/USDT", "ETH/USDT")]
     strategy = run(*feeds, strategy=_with(teller, bars=3))
     assert min(met.audit.delivered for met in strategy.met) == 3
+
+
+def test_a_feed_that_has_ended_is_not_waited_for() -> None:
+    refused = Notice(Status.NOTSUBSCRIBED, "unknown symbol")
+    bars = [minute(number) for number in range(-9, 0)]
+    feeds = [feed(DELAYED, *bars, END), feed(DELAYED, refused, END, symbol="DOGE/USDT")]
+    strategy = run(*feeds, strategy=_with(Told(), bars=3))
+    assert [met.audit.delivered for met in strategy.met] == [3, 0]
+
+
+def test_the_last_feed_that_is_refused_ends_the_run_when_the_others_have_given_their_bars() -> None:
+    whole, late = FakeStream([DELAYED, *(minute(number) for number in range(-9, -6))]), FakeStream([DELAYED])
+    feeds = [FakeFeed(dataname=name, stream=stream, clock=ManualClock(NOON)) for name, stream in
+             (("BTC/USDT", whole), ("DOGE/USDT", late))]  # fmt: skip
+
+    class Refuses(Told):
+        def bar(self, met: Met, bar: Bar, source: str) -> None:
+            super().bar(met, bar, source)
+            if bar.open_time == minute(-7).open_time:
+                late.push(Notice(Status.NOTSUBSCRIBED, "unknown symbol"), END)
+
+    strategy = run(*feeds, strategy=_with(Refuses(), bars=3))
+    assert [met.audit.delivered for met in strategy.met] == [3, 0]
+
+
+def test_a_run_that_is_over_before_it_begins_meets_nothing() -> None:
+    class Over(Witness):
+        params = (("over", lambda: True),)
+
+    strategy = run(feed(DELAYED, LIVE), strategy=Over)
+    assert strategy.met[0].audit.delivered == 0
 
 
 def test_a_timeframe_is_read_back_from_the_feed() -> None:

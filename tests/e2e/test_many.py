@@ -42,6 +42,17 @@ def test_the_bars_of_a_minute_come_in_one_next_with_align() -> None:
     assert met.moves == [list(SYMBOLS)] * (HISTORY + 4)
 
 
+def test_histories_stay_in_step_although_the_connection_is_cut_while_they_come_in() -> None:
+    count = 3_000
+    symbols = ("BTC/USDT", "ETH/USDT")
+    markets = {symbol: market(count + 60, seed, symbol) for seed, symbol in enumerate(symbols)}
+    with serve("binance", markets, history=count, speed=60.0, faults=["cut@5s"]) as sim:
+        feeds = [feed(sim, symbol, todate=iso(START + count * MINUTE)) for symbol in symbols]
+        met = run(*feeds)
+    assert any("CONNBROKEN" in words for words in met.words.values())
+    assert met.moves == [list(symbols)] * count
+
+
 def test_a_market_larger_than_a_page_is_loaded_whole() -> None:
     bars = market(2_500)
     with serve("binance", bars, history=2_400, speed=450.0) as sim:

@@ -179,7 +179,7 @@ def test_p17_a_bug_in_a_callback_costs_the_connection_only(monkeypatch: pytest.M
 
     from btfeeds.live.tap import Tap
 
-    put, failed = Tap.put, []
+    put, failed = Tap._put, []
 
     def fails_once(self: Tap, *args: object) -> None:
         if not failed:
@@ -187,7 +187,7 @@ def test_p17_a_bug_in_a_callback_costs_the_connection_only(monkeypatch: pytest.M
             raise ZeroDivisionError("a bug")
         put(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Tap, "put", fails_once)
+    monkeypatch.setattr(Tap, "_put", fails_once)
     with Scripted(script) as server, Rig(server.url) as rig:
         rig.until_live()
         rig.advance_to(101)

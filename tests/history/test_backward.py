@@ -58,3 +58,14 @@ def test_a_venue_that_does_not_go_back_is_not_asked_for_ever() -> None:
     trades = [Trade(1_000 * number, 1.0, 1.0, number) for number in range(100, 110)]
     with pytest.raises(BadFrame):
         trades_in(TimeRange(0, 50_000), lambda below: trades, PAGE)
+
+
+def test_one_answer_without_trades_is_asked_for_again() -> None:
+    venue = Venue(500)
+    answers = iter([True, False, True, True, False])
+
+    def ask(below: int) -> list[Trade]:
+        return venue(below) if next(answers, True) else []
+
+    span = TimeRange(1_000 * 465, 1_000 * 600)
+    assert [trade.id for trade in trades_in(span, ask, PAGE)] == list(range(466, 501))

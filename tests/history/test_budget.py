@@ -20,7 +20,7 @@ from btfeeds.errors import (
     UnknownSymbol,
     VenueUnavailable,
 )
-from btfeeds.history.budget import Budgets
+from btfeeds.history.budget import Budgets, others_can_be_asked
 from btfeeds.monitor import CircuitClosed, CircuitOpened, Happening
 from btfeeds.venues.base import Provider
 from btfeeds.venues.binance import Binance
@@ -129,6 +129,42 @@ def test_a_long_deadline_of_our_own_is_waited_for_though_it_is_written_down() ->
     bans.remember("venue.test:8443", 90_500, clock)  # as on a machine that was slow in writing it down
     assert 0 < budgets.turn(asked, 1) <= 90_000
     assert bans.left("venue.test:8443", clock) > 0
+
+
+def test_a_far_deadline_is_told_where_somebody_else_can_be_asked() -> None:
+    clock, asked = SystemClock(), provider()
+    budgets = Budgets(clock)
+    budgets.hold(asked, RateLimited("slow down", retry_after=3_600))
+    with others_can_be_asked(), pytest.raises(RateLimited) as caught:
+        budgets.turn(asked, 1)
+    assert not isinstance(caught.value, Banned)
+    assert caught.value.retry_after > 3_500
+    assert budgets.turn(asked, 1) > 3_500_000  # alone it is waited for
+
+
+def test_what_one_key_has_spent_shuts_out_no_other_key() -> None:
+    clock, first, second = SystemClock(), provider("first"), provider("second")
+    spent = Banned("as many as its plan allows", retry_after=3_600, of_key=True)
+    Budgets(clock).hold(first, spent)
+    assert Budgets(clock).turn(second, 1) == Budgets(clock).turn(provider(), 1) == 0
+    with pytest.raises(Banned) as caught:
+        Budgets(clock).turn(first, 1)
+    assert str(caught.value).splitlines()[0].startswith("Binance takes no request for 3600 s more")
+
+
+def test_an_address_that_is_banned_is_banned_with_every_key() -> None:
+    clock = SystemClock()
+    Budgets(clock).hold(provider("first"), Banned("out", retry_after=3_600))
+    for key in ("first", "second", ""):
+        with pytest.raises(Banned):
+            Budgets(clock).turn(provider(key), 1)
+
+
+def test_no_credential_is_written_to_the_file_of_deadlines(state_of_its_own: Path) -> None:
+    spent = Banned("as many as its plan allows", retry_after=3_600, of_key=True)
+    Budgets(SystemClock()).hold(provider("cAnArY-key", "https://user:cAnArY-word@venue.test"), spent)
+    written = (state_of_its_own / "closed.json").read_text(encoding="utf-8")
+    assert "venue.test" in written and "cAnArY" not in written and "user" not in written
 
 
 # --- the circuit -----------------------------------------------------------------------------------------------------

@@ -85,6 +85,38 @@ def test_a_corrected_minute_corrects_what_stands_on_it(warehouse: Warehouse) -> 
     assert [(one.before.volume, one.by) for one in warehouse.revisions(FIVES)] == [(5.0, "binance 1m")]
 
 
+def test_a_corrected_minute_corrects_what_was_made_although_the_newest_bar_is_the_venues_own(
+    warehouse: Warehouse,
+) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 10)
+    made.make(FIVES, [span(0, 10)])
+    warehouse.add(FIVES, [bar(10, volume=50.0)], provider="binance live")
+    warehouse.add(MINUTES, [bar(7, 9.0, volume=3.0), bar(12, 9.0)], provider="binance", span=span(10, 15))
+    assert made.correct(MINUTES, [span(7, 8), span(12, 13)]) == 1
+    assert volumes(warehouse) == [(0, 5.0), (5, 7.0), (10, 50.0)]
+    assert warehouse.bars(FIVES, span(5, 6))[0].high == 9.0
+
+
+def test_what_was_not_made_before_is_not_made_by_a_correction(warehouse: Warehouse) -> None:
+    fill(warehouse, 0, 10)
+    made = Derived(warehouse)
+    made.make(FIVES, [span(0, 5)])
+    assert made.correct(MINUTES, [span(0, 10)]) == 1
+    assert warehouse.missing(FIVES, span(0, 10)) == [span(5, 10)]
+
+
+def test_days_of_shares_are_not_made_of_minutes_and_hours_are(warehouse: Warehouse) -> None:
+    minutes = Subscription("alpaca", Symbol("AAPL"), Timeframe.parse("1m"))
+    days, hours = (Subscription("alpaca", Symbol("AAPL"), Timeframe.parse(text)) for text in ("1d", "1h"))
+    warehouse.add(minutes, [bar(0), bar(1439)], provider="alpaca", span=span(-720, 2160))
+    made = Derived(warehouse)
+    assert made.make(days, [span(-720, 2160)]) == 0
+    assert made.follow(minutes, [span(-720, 2160)], [days.timeframe]) == 0
+    assert made.make(hours, [span(0, 1440)]) == 2
+    assert warehouse.get(days) is None
+
+
 def test_bars_that_do_not_consist_of_minutes_are_not_made(warehouse: Warehouse) -> None:
     fill(warehouse, 0, 10)
     made = Derived(warehouse)

@@ -134,6 +134,13 @@ def test_every_request_to_a_host_waits_for_its_deadline() -> None:
     assert scripted.times == [0, 30_000, 60_000, 90_000, 120_000, 150_000]
 
 
+def test_leave_to_come_back_at_once_is_not_taken_five_times_in_a_row() -> None:
+    http, scripted = client(httpx2.Response(429, headers={"Retry-After": "0"}))
+    with pytest.raises(RateLimited):
+        http.send(BINANCE, KLINES)
+    assert len(scripted.times) == len(set(scripted.times)) == 5
+
+
 def test_a_ban_is_raised_at_once_and_nothing_is_sent_during_it() -> None:
     http, scripted = client(httpx2.Response(418, headers={"Retry-After": "120"}), GOOD)
     with pytest.raises(Banned):

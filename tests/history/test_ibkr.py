@@ -15,7 +15,7 @@ from btfeeds.errors import BadFrame, ConfigError, HistoryIncomplete, NetworkErro
 from btfeeds.history import ibkr
 from btfeeds.history.downloader import DataDownloaderFactory, Downloader
 from btfeeds.history.ibkr import Ibkr, IbkrDownloader, Pace
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.offer import ADJUSTED, ASSETS
 from tests.history.test_tws import FakeIB, RequestError, gateway
 from tests.shared import shared
@@ -36,6 +36,7 @@ def row(time: int, price: float = 100.0, volume: float = 5.0, count: int = 2) ->
 
 def made(*answers: Any, now: int = MORNING + 2 * DAY) -> tuple[FakeIB, IbkrDownloader, ManualClock]:
     ib, clock = FakeIB(*answers), ManualClock(now)
+    ib.time = dt.datetime.fromtimestamp(now / 1000, dt.UTC)
     return ib, IbkrDownloader(gateway(ib), clock), clock
 
 
@@ -123,6 +124,28 @@ def test_the_bar_under_way_is_no_bar_yet() -> None:
     with downloader:
         found = downloader.bars("AAPL", "1m", TimeRange(MORNING, MORNING + 5 * M))
     assert [bar.open_time for bar in found] == [MORNING]
+
+
+@pytest.mark.parametrize("ahead", [-7_200_000, 0, 45_000, 120_000, 7_200_000])
+def test_what_is_closed_tws_s_time_tells_and_not_ours(ahead: int) -> None:
+    _, downloader, clock = made([row(MORNING), row(MORNING + M)], now=MORNING + M + 20_000)
+    clock.advance(ahead)
+    with downloader:
+        [page] = downloader.pages("AAPL", "1m", TimeRange(MORNING, MORNING + 180 * M))
+    assert (page.span, [bar.open_time for bar in page.bars]) == (TimeRange(MORNING, MORNING + M), [MORNING])
+    assert page.venue_time == MORNING + M + 20_000 and page.took, "what is known of its clock"
+
+
+@pytest.mark.parametrize(("moment", "closed"), [("T01:00", 0), ("T04:59", 0), ("T05:01", 1)])
+@pytest.mark.parametrize("ahead", [0, 2 * DAY])
+def test_a_day_is_over_at_midnight_in_new_york(moment: str, closed: int, ahead: int) -> None:
+    day = row(MORNING)
+    day.date = dt.date(2021, 1, 5)
+    _, downloader, clock = made([day], now=to_ms(f"2021-01-06{moment}"))
+    clock.advance(ahead)
+    with downloader:
+        found = downloader.bars("AAPL", "1d", TimeRange(to_ms("2021-01-05"), to_ms("2021-01-07")))
+    assert len(found) == closed, "hours behind the close end at 20:00"
 
 
 def test_a_bar_that_cannot_be_one_is_missing_and_nothing_else() -> None:

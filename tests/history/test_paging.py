@@ -66,20 +66,99 @@ def test_an_empty_answer_covers_the_span() -> None:
     assert pages(venue, 5) == [Page(span(5), [], NOON + 100 * M)]
 
 
-def test_where_empty_bars_have_no_rows_a_short_answer_covers_the_span() -> None:
-    class Omitting(Binance):
-        omits_empty_bars = True
+class Omitting(Binance):
+    """Has no rows for bars without trades."""
 
+    omits_empty_bars = True
+
+
+def test_where_empty_bars_have_no_rows_what_follows_the_last_one_is_asked_for_twice() -> None:
     venue = FakeVenue(3, now=NOON + 100 * M)
-    (page,) = pages(venue, 50, provider=Omitting())
-    assert (page.span, minutes(page)) == (span(50), [0, 1, 2])
-    assert len(venue.requests) == 1
+    found = pages(venue, 50, provider=Omitting())
+    assert [(page.span, minutes(page)) for page in found] == [(span(3), [0, 1, 2]), (span(50, 3), [])]
+    assert len(venue.requests) == 3
+
+
+def test_where_empty_bars_have_no_rows_a_venue_that_gives_fewer_than_asked_is_asked_on() -> None:
+    venue = FakeVenue(40, now=NOON + 100 * M)
+    venue.cap = 15
+    found = pages(venue, 40, provider=Omitting())
+    assert [minute for page in found for minute in minutes(page)] == list(range(40))
+
+
+def test_where_empty_bars_have_no_rows_one_empty_answer_is_not_believed() -> None:
+    venue = FakeVenue(40, now=NOON + 100 * M)
+    venue.change = lambda params, rows: [] if len(venue.requests) == 1 else rows
+    assert [minute for page in pages(venue, 40, provider=Omitting()) for minute in minutes(page)] == list(range(40))
+
+
+def test_a_few_quiet_bars_are_asked_for_once() -> None:
+    venue = FakeVenue(0, now=NOON + 100 * M)
+    (page,) = pages(venue, 4, provider=Omitting())
+    assert (page.span, page.bars, len(venue.requests)) == (span(4), [], 1)
+
+
+# --- where every bar has a row, an answer without any ----------------------------------------------------------------
+
+
+def test_one_empty_answer_in_the_midst_is_asked_for_again() -> None:
+    venue = FakeVenue(40)
+    venue.change = lambda params, rows: [] if len(venue.requests) == 3 else rows
+    found = pages(venue, 40, provider=limited(bars_per_request=10))
+    assert [minute for page in found for minute in minutes(page)] == list(range(40))
+
+
+def test_one_empty_answer_at_the_beginning_is_asked_for_again() -> None:
+    venue = FakeVenue(40)
+    venue.change = lambda params, rows: [] if len(venue.requests) == 1 else rows
+    assert [minute for page in pages(venue, 40) for minute in minutes(page)] == list(range(40))
+
+
+def test_that_there_is_nothing_behind_bars_is_not_believed_while_the_bar_before_is_not_there_either() -> None:
+    venue = FakeVenue(40)
+    venue.change = lambda params, rows: rows if len(venue.requests) < 3 else []
+    found: list[Page] = []
+    with pytest.raises(BadFrame, match="has a row for every bar"):
+        for page in venue.downloader(limited(bars_per_request=10)).pages("BTC/USDT", "1m", span(40)):
+            found.append(page)
+    assert [page.span for page in found] == [span(10), span(20, 10)]
+    assert len(venue.requests) == 5
+
+
+def test_what_lies_before_the_first_bar_of_all_is_empty_because_later_bars_are_there() -> None:
+    venue = FakeVenue(90)
+    del venue.rows[:60]
+    (page,) = pages(venue, 50)
+    assert (page.span, page.bars, len(venue.requests)) == (span(50), [], 2)
+
+
+def test_where_bars_ended_long_ago_the_last_one_proves_that_there_are_no_more() -> None:
+    venue = FakeVenue(10, now=NOON + 5_000 * M)
+    found = pages(venue, 4_000)
+    assert [(page.span, len(page.bars)) for page in found] == [(span(10), 10), (span(4_000, 10), 0)]
+    assert len(venue.requests) == 3
+
+
+def test_where_nothing_proves_it_that_there_is_nothing_is_believed_for_one_page_only() -> None:
+    venue = FakeVenue(0, now=NOON + 5_000 * M)
+    found: list[Page] = []
+    with pytest.raises(BadFrame, match="has a row for every bar"):
+        for page in venue.downloader().pages("BTC/USDT", "1m", span(4_000)):
+            found.append(page)
+    assert [page.span for page in found] == [span(1_000)]
+
+
+def test_a_bad_bar_is_not_explained_by_an_empty_answer() -> None:
+    venue = FakeVenue(10)
+    venue.change = lambda params, rows: [row(NOON, l=-1), *rows[1:]] if len(venue.requests) == 1 else []
+    with pytest.raises(HistoryIncomplete) as caught:
+        pages(venue, 5)
+    assert caught.value.missing == ((NOON, NOON + M),)
 
 
 def test_a_windowed_venue_is_never_asked_for_more_than_fits() -> None:
-    class Windowed(Binance):
+    class Windowed(Omitting):
         paging = Paging.WINDOW
-        omits_empty_bars = True
 
         def __init__(self) -> None:
             super().__init__()
@@ -132,11 +211,21 @@ def test_a_bar_counts_as_closed_one_second_after_its_close(seconds: float, close
     assert (page.span, minutes(page)) == (span(len(closed)), closed)
 
 
-@pytest.mark.parametrize(("seconds", "closed"), [(9.999, [0, 1]), (10, [0, 1, 2])])
-def test_the_youngest_row_counts_when_it_can_no_longer_be_an_old_picture(seconds: float, closed: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("provider", "seconds", "closed"),
+    [
+        (Omitting(), 9.999, [0, 1]),
+        (Omitting(), 10, [0, 1, 2]),
+        (Binance(), 29.999, [0, 1]),  # the row of the minute that has begun should be there
+        (Binance(), 30, [0, 1, 2]),
+    ],
+)
+def test_the_youngest_row_counts_when_it_can_no_longer_be_an_old_picture(
+    provider: Binance, seconds: float, closed: list[int]
+) -> None:
     # no later row shows that it is finished
     venue = FakeVenue(3, now=int(NOON + 3 * M + seconds * 1000))
-    (page,) = pages(venue, 10)
+    page, *_ = pages(venue, 10, provider=provider)
     assert (page.span, minutes(page)) == (span(len(closed)), closed)
 
 
@@ -146,6 +235,19 @@ def test_the_venue_s_clock_decides_not_ours(wrong: int) -> None:
     venue.date = NOON + 3 * M + 30_000
     (page,) = pages(venue, 10)
     assert (page.span, minutes(page)) == (span(3), [0, 1, 2])
+
+
+@pytest.mark.parametrize(("hour", "closed"), [(3, 0), (4.9, 0), (5.1, 1)])
+def test_a_day_that_is_named_by_a_zone_s_date_is_over_when_it_is_over_there(hour: float, closed: int) -> None:
+    class Dated(Binance):
+        dates_of = reading.NEW_YORK
+
+    midnight = NOON + 720 * M  # 2 March; New York is five hours behind
+    venue = FakeVenue(0, now=midnight + 10 * 1_440 * M)  # our clock is far ahead
+    venue.date = midnight + int(hour * 60 * M)
+    venue.rows = [row(midnight - 1_440 * M), row(midnight)]
+    found = list(venue.downloader(Dated()).pages("BTC/USDT", "1d", TimeRange(midnight - 1_440 * M, midnight)))
+    assert [bar.open_time for page in found for bar in page.bars] == [midnight - 1_440 * M] * closed
 
 
 def test_rows_of_a_time_that_cannot_be_do_no_harm() -> None:
@@ -353,7 +455,7 @@ def test_the_youngest_bar_is_trusted_when_the_next_one_has_begun() -> None:
 
 
 def test_the_youngest_bar_is_trusted_when_it_is_old_enough() -> None:
-    venue = FakeVenue(5, now=NOON + 5 * M + 10_000)
+    venue = FakeVenue(5, now=NOON + 5 * M + 30_000)
     (page,) = pages(venue, 5)
     assert (page.span, minutes(page)) == (span(5), [0, 1, 2, 3, 4])
 

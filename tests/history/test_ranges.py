@@ -114,3 +114,15 @@ def test_rows_without_trades_count_for_nothing_beside_rows_with_trades() -> None
     rows = [flat[0], traded[0], Bar(2 * M, 11.0, 11.0, 11.0, 11.0, 0.0, 0), traded[1], flat[4]]
     assert merge(rows, FIVE, R(0, 5 * M)) == [Bar(0, 10.0, 13.0, 10.0, 12.5, 3.0, 4)]
     assert merge(flat, FIVE, R(0, 5 * M)) == [Bar(0, 9.0, 9.0, 9.0, 9.0, 0.0, 0)]
+
+
+def test_where_no_row_has_volume_every_row_counts() -> None:
+    # minutes of currencies: one price, another one, a third one; nobody knows how much was traded
+    prices = [(1.1, 1.1), (1.1005, 1.1008), (1.1003, 1.1003)]
+    rows = [Bar(n * M, o, max(o, c), min(o, c), c, 0.0, -1) for n, (o, c) in enumerate(prices)]
+    assert merge(rows, FIVE, R(0, 5 * M)) == [Bar(0, 1.1, 1.1008, 1.1, 1.1003, 0.0, -1)]
+
+
+def test_a_row_of_one_price_with_trades_counts_although_its_volume_is_rounded_to_nothing() -> None:
+    rows = [Bar(0, 9.0, 9.0, 9.0, 9.0, 0.0, 1), Bar(M, 10.0, 12.0, 10.0, 11.0, 2.0, 3)]
+    assert merge(rows, FIVE, R(0, 5 * M)) == [Bar(0, 9.0, 12.0, 9.0, 11.0, 2.0, 4)]

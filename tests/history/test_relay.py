@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from btfeeds import monitor
-from btfeeds.errors import BtfeedsError, HistoryIncomplete, NetworkError, UnknownSymbol, WarehouseUnwritable
+from btfeeds.errors import (
+    BtfeedsError,
+    HistoryIncomplete,
+    NetworkError,
+    RateLimited,
+    UnknownSymbol,
+    WarehouseUnwritable,
+)
+from btfeeds.history import budget
 from btfeeds.history.paging import Gone, Page
 from btfeeds.history.relay import Relay
 from btfeeds.market import Symbol, Timeframe, TimeRange
@@ -44,6 +52,18 @@ class Provider:
     pages = fill
 
 
+class Closed(Provider):
+    """Takes no request for an hour: it is waited for, unless somebody else can be asked."""
+
+    def fill(self, _: Symbol, __: Timeframe, span: TimeRange, *, cancelled: Gone) -> Iterator[Page]:
+        self.asked.append((span.start, span.end))
+        if getattr(budget._thread, "others", False):
+            raise RateLimited("It takes no request for 3600 s more.")
+        yield Page(span, [])
+
+    pages = fill
+
+
 @pytest.fixture
 def changes() -> Iterator[list[monitor.Happening]]:
     told: list[monitor.Happening] = []
@@ -54,6 +74,13 @@ def changes() -> Iterator[list[monitor.Happening]]:
 
 def relay(given: dict[str, Provider], gone: Gone = lambda: False) -> Relay:
     return Relay(given.__getitem__, Symbol("BTC/USDT"), MINUTE, gone, read=False)  # type: ignore[arg-type]
+
+
+def test_who_takes_no_request_for_long_is_waited_for_only_where_nobody_else_is_left() -> None:
+    assert had(relay({"one": Closed(), "other": Provider()}), "one other") == [("other", 0, 50)]
+    assert had(relay({"one": Closed()}), "one") == [("one", 0, 50)]
+    assert had(relay({"one": Provider(fails=0), "other": Closed()}), "one other") == [("other", 0, 50)]
+    assert not getattr(budget._thread, "others", False)
 
 
 def had(made: Relay, names: str, start: int = 0, end: int = 50) -> list[tuple[str, int, int]]:

@@ -11,15 +11,17 @@ import httpx2
 import pytest
 
 from btfeeds import monitor
+from btfeeds.clock import ManualClock
 from btfeeds.errors import HistoryIncomplete, NetworkError, VenueUnavailable, WarehouseDamaged, WarehouseUnwritable
 from btfeeds.history.outage import Outage
 from btfeeds.history.paging import Page
+from btfeeds.history.ranges import union
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.stored import StoredHistory, certain, joined, pieces
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.venues.binance import Binance
 from btfeeds.warehouse import Warehouse
-from tests.history.venue import NOON, FakeVenue, M, Row
+from tests.history.venue import NOON, FakeVenue, M, Row, row
 
 MINUTE = Timeframe(1, "m")
 SERIES = Subscription("binance", Symbol("BTC/USDT"), MINUTE)
@@ -213,6 +215,79 @@ def test_what_is_older_than_the_provider_keeps_is_named_and_the_rest_is_had(ware
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_minute_that_history_tells_late_is_in_the_larger_bar_made_before(warehouse: Warehouse) -> None:
+    hours = Subscription("binance", SERIES.symbol, Timeframe.parse("1h"))
+    warehouse.add(SERIES, [bar(minute) for minute in range(60) if minute != 30], provider="binance", span=span(0, 60))
+    warehouse.add(hours, [Bar(NOON, 1.0, 1.0, 1.0, 1.0, 59.0)], provider="binance 1m")
+    warehouse.forget(SERIES, span(30, 31))  # as `repair --again` does
+    list(history(FakeVenue(60), warehouse).fill("BTC/USDT", "1m", span(0, 60)))
+    [hour] = warehouse.bars(hours, span(0, 60))
+    assert (hour.high, hour.volume) == (132.0, 60.5)
+
+
+def test_bars_are_kept_although_our_clock_is_hours_behind(tmp_path: Path) -> None:
+    venue = FakeVenue(10)
+    venue.date, clock = NOON + 10 * M + 30_000, ManualClock(NOON - 120 * M)
+    with Warehouse(tmp_path / "bars", clock=clock) as late:
+        list(StoredHistory(venue.downloader(), late, clock).fill("BTC/USDT", "1m", span(0, 10)))
+        assert late.missing(SERIES, span(0, 10)) == []
+        assert late.dead_letters() == []
+
+
+def test_of_coins_nothing_is_asked_from_before_there_were_any(warehouse: Warehouse) -> None:
+    venue, day, year_1900 = FakeVenue(0, now=20 * 86_400_000), 86_400_000, -2_208_988_800_000
+    venue.rows = [row(number * day) for number in range(10)]
+    one = history(venue, warehouse)
+    assert one.missing("BTC/USDT", "1d", TimeRange(year_1900, 5 * day)) == [TimeRange(0, 5 * day)]
+    assert len(one.bars("BTC/USDT", "1d", TimeRange(year_1900, 5 * day))) == 5
+    assert [request["startTime"] for request in venue.requests] == ["0"]
+    assert one.bars("BTC/USDT", "1d", TimeRange(year_1900, -day)) == []
+    assert len(venue.requests) == 1
+
+
+class Adjusting(Binance):
+    """Gives prices with splits worked in."""
+
+    adjusted = "splits"
+    symbols = "[A-Z]+"
+    spelling = "{base}"
+
+
+def test_what_is_on_disk_is_not_continued_in_another_scale_after_a_split(tmp_path: Path) -> None:
+    venue = FakeVenue(3_000)  # prices of 100 and more
+    series = Subscription("binance", Symbol("NVDA"), MINUTE)
+    old = [Bar(NOON + n * M, *(10.0 * (100 + n + more) for more in (0, 2, -2, 1)), 1.5) for n in range(10)]
+    clock = ManualClock(NOON + 20 * M)
+    with Warehouse(tmp_path / "bars", clock=clock) as warehouse:
+        warehouse.add(series, old, provider="binance", span=span(0, 10), adjusted=True)
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        bars = one.bars("NVDA", "1m", span(0, 20))
+    assert [bar.close for bar in bars] == [101.0 + n for n in range(20)]
+
+
+def test_what_is_on_disk_is_not_said_to_be_missing_where_the_provider_does_not_reach_any_more(
+    warehouse: Warehouse,
+) -> None:
+    venue = FakeVenue(3 * 24 * 60)
+    one = StoredHistory(venue.downloader(Short()), warehouse, venue.clock)
+    warehouse.add(SERIES, [bar(minute) for minute in range(5, 15)], provider="binance", span=span(5, 15))
+    had: list[int] = []
+    with pytest.raises(HistoryIncomplete) as error:
+        for page in one.pages("BTC/USDT", "1m", span(0, 20)):
+            had += [(bar.open_time - NOON) // M for bar in page.bars]
+    assert had == list(range(5, 15))
+    assert union(TimeRange(*each) for each in error.value.missing) == [span(0, 5), span(15, 20)]
+
+
+def test_bars_that_are_on_disk_only_are_handed_on_with_an_answer_that_lacks_them(warehouse: Warehouse) -> None:
+    venue = FakeVenue(20)
+    venue.rows = [row for row in venue.rows if row[0] != NOON + 7 * M]
+    warehouse.add(SERIES, [bar(7)], provider="import mine.csv", span=span(5, 10))
+    one = history(venue, warehouse)
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 15))) == list(range(15))
+    assert len(venue.requests) == 1
 
 
 def test_a_damaged_file_is_asked_for_again(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +37,7 @@ class FakeIB:
         self.connected = False
         self.threads: set[str] = set()
         self.RaiseRequestErrors = False
+        self.time = dt.datetime(2021, 1, 7, 9, tzinfo=dt.UTC)
 
     def isConnected(self) -> bool:
         return self.connected
@@ -53,6 +55,9 @@ class FakeIB:
         if isinstance(answer, BaseException):
             raise answer
         return answer(request) if callable(answer) else answer
+
+    async def reqCurrentTimeAsync(self) -> dt.datetime:
+        return self.time
 
     def disconnect(self) -> None:
         self.connected = False
@@ -86,6 +91,28 @@ def test_a_question_is_put_in_a_thread_of_its_own_over_a_connection_that_only_re
     [(contract, request)] = ib.asked
     assert (contract.secType, contract.symbol, contract.exchange, contract.currency) == ("STK", "AAPL", "SMART", "USD")
     assert request == {"durationStr": "1 D", "timeout": 0}
+
+
+def test_its_time_is_asked_for_by_one_at_a_time() -> None:
+    class Slow(FakeIB):
+        under_way = 0
+
+        async def reqCurrentTimeAsync(self) -> dt.datetime:
+            self.under_way += 1
+            assert self.under_way == 1, "an answer does not say whose it is"
+            await asyncio.sleep(0)
+            self.under_way -= 1
+            return dt.datetime(2021, 1, 5, 9, 0, 20, tzinfo=dt.UTC)
+
+    made = gateway(Slow())
+    times: list[int] = []
+    threads = [threading.Thread(target=lambda: times.append(made.time(lambda: False))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    made.close()
+    assert times == [1_609_837_220_000] * 4
 
 
 def test_a_connection_that_broke_is_made_again() -> None:

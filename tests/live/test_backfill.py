@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from btfeeds.errors import Banned, BtfeedsError, TlsError, VenueUnavailable
+from btfeeds.errors import Banned, BtfeedsError, HistoryIncomplete, TlsError, VenueUnavailable
 from btfeeds.history.downloader import Page
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.items import Ask
@@ -74,6 +74,58 @@ def test_an_error_of_the_venue_is_a_failure_after_the_good_pages() -> None:
 def test_an_error_of_ours_is_a_failure_too() -> None:
     last = ask(Fake(ZeroDivisionError("oops")))[-1]
     assert isinstance(last, Failure) and not last.error.fatal
+
+
+class Spoiled(Fake):
+    """Of four minutes the third cannot be a bar."""
+
+    def pages(
+        self, symbol: str, timeframe: Timeframe, span: TimeRange, cancelled: Callable[[], bool]
+    ) -> Iterator[Page]:
+        yield Page(TimeRange(0, 2 * M), [bar(0), bar(1)])
+        yield Page(TimeRange(3 * M, 4 * M), [bar(3)])
+        raise HistoryIncomplete("It cannot be a bar.", missing=((2 * M, 3 * M),))
+
+
+def test_what_cannot_be_a_bar_is_named_and_nothing_behind_it_is_given() -> None:
+    """A later bar would have the one before stepped over in silence."""
+    first, last = ask(Spoiled())
+    assert first == Answer(ASK, TimeRange(0, 2 * M), (bar(0), bar(1)), False)
+    assert isinstance(last, Failure) and last.unreadable == TimeRange(2 * M, 3 * M)
+
+
+class Jumping(Fake):
+    """Pages with a hole that is none: nobody says that anything is missing."""
+
+    def pages(
+        self, symbol: str, timeframe: Timeframe, span: TimeRange, cancelled: Callable[[], bool]
+    ) -> Iterator[Page]:
+        yield Page(TimeRange(0, 2 * M), [bar(0), bar(1)])
+        yield Page(TimeRange(3 * M, 4 * M), [bar(3)])
+
+
+def test_a_page_behind_a_hole_of_which_nobody_speaks_is_given_at_the_end() -> None:
+    assert [answer.span for answer in ask(Jumping()) if isinstance(answer, Answer)] == [
+        TimeRange(0, 2 * M), TimeRange(3 * M, 4 * M), TimeRange(4 * M, 4 * M),
+    ]  # fmt: skip
+
+
+def test_without_a_thread_the_question_fails_and_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    replies: list[Answer | Failure] = []
+    backfill = Backfill(Fake())  # type: ignore[arg-type]
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        backfill.ask(BTC, ASK, replies.append, lambda: False)
+    [failure] = replies
+    assert isinstance(failure, Failure) and not failure.error.fatal
+    answers: queue.Queue[Answer | Failure] = queue.Queue()
+    backfill.ask(BTC, ASK, answers.put, lambda: False)
+    assert isinstance(answers.get(timeout=10), Answer)
+    backfill.close()
+    assert backfill.join(5)
 
 
 def test_nothing_runs_on_the_asking_thread_and_threads_end_on_close() -> None:

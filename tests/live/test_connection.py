@@ -289,6 +289,36 @@ def test_a_mute_channel_is_ended_and_asked_for_again() -> None:
     assert texts == ['{"unsub": ["BTCUSDT@bars@1m"], "id": 2}', '{"sub": ["BTCUSDT@bars@1m"], "id": 3}']
 
 
+def test_what_comes_of_a_channel_that_was_ended_counts_when_it_is_confirmed_anew() -> None:
+    """It is of the old subscription, and behind it there is a hole."""
+    connection = streaming()
+    connection.renew(CHANNEL, 1_000)
+    connection.tick(2_000)
+    assert connection.received([DATA], 2_100) == [] and not connection.complete
+    assert connection.received([Accepted(3)], 2_200) == [Covered((CHANNEL,))] and connection.complete
+    assert connection.received([DATA], 2_300) == [DATA]
+
+
+def test_a_feed_that_comes_back_to_a_channel_is_told_of_it_when_it_is_confirmed() -> None:
+    connection = streaming()
+    connection.unwant([CHANNEL], 1_000)
+    connection.want([CHANNEL], 1_001)
+    assert connection.received([DATA], 1_100) == []
+    connection.tick(2_000)
+    assert connection.received([Accepted(3)], 2_200) == [Covered((CHANNEL,))]
+
+
+def test_where_no_confirmation_comes_a_channel_proves_itself_at_the_second_try() -> None:
+    connection = streaming()
+    connection.renew(CHANNEL, 1_000)
+    late = connection.deadline()
+    while CHANNEL in connection._requests.returning:
+        assert late is not None and late < 60_000
+        connection.tick(late)
+        late = connection.deadline()
+    assert connection.received([DATA], late or 0)[0] == Covered((CHANNEL,))
+
+
 def test_five_unreadable_frames_in_a_row_hang_up() -> None:
     connection = streaming()
     for _ in range(4):

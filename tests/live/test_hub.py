@@ -209,3 +209,15 @@ def test_taps_are_told_when_trades_came_by_the_venues_clock() -> None:
     finally:
         made.stop()
     assert times == [10 * M, 10 * M + 2_000]
+
+
+def test_what_finalizers_leave_is_done_by_the_next_who_comes_where_there_is_no_worker() -> None:
+    made = Hub(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    left: list[str] = []
+    made.abandon(lambda: left.append("x"))
+    assert left == []
+    tap(made, Bell())
+    try:
+        assert left == ["x"]
+    finally:
+        made.stop()

@@ -64,6 +64,17 @@ def test_without_a_time_a_minute_is_waited() -> None:
     assert refused(429).not_before_ms == 60_000
 
 
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [("1.5", 1_500), ("0", 0), ("-1", 60_000), ("²", 60_000), ("soon", 60_000),
+     ("999999999", 604_800_000), ("99999999999999999999", 60_000),
+     ("Wed, 21 Oct 2026 07:30:00 GMT", 120_000), ("Wed, 21 Oct 2099 07:28:00 GMT", 604_800_000)],
+)  # fmt: skip
+def test_nobody_is_sent_away_for_more_than_a_week_nor_by_what_is_no_time(said: str, wait: int) -> None:
+    loss = refused(429, {"retry-after": said, "date": "Wed, 21 Oct 2026 07:28:00 GMT"})
+    assert (loss.not_before_ms, loss.closed) == (wait, True)
+
+
 @pytest.mark.parametrize(("status", "error"), [(403, RegionBlocked), (451, RegionBlocked), (407, ProxyRefused)])
 def test_what_cannot_be_helped_ends_it(status: int, error: type[Exception]) -> None:
     found = refused(status).error

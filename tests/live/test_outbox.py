@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from btfeeds.errors import UnknownSymbol, UnsupportedTimeframe
 from btfeeds.live.items import Delivery, Notice
 from btfeeds.live.outbox import Outbox
 from btfeeds.live.status import Status
@@ -56,3 +57,34 @@ def test_behind_disconnected_there_is_nothing() -> None:
     outbox.say(Status.DISCONNECTED)
     outbox.put(bar(1), "live")
     assert told(outbox) == ["DISCONNECTED"] and outbox.finished
+
+
+def test_behind_the_last_word_there_is_nothing() -> None:
+    outbox = Outbox()
+    outbox.end("closed")
+    outbox.end("again")
+    outbox.say(Status.CONNBROKEN)
+    outbox.say(Status.UNKNOWN, "gap")
+    outbox.put(bar(1), "live")
+    assert told(outbox) == ["DISCONNECTED"] and outbox.finished
+
+
+def test_a_timeframe_that_is_not_to_be_had_is_said_first_or_not_at_all() -> None:
+    error = UnsupportedTimeframe("no 7m")
+    first, later = Outbox(), Outbox()
+    for outbox in (first, later):
+        outbox.say(Status.DELAYED)
+    assert told(later) == ["DELAYED"]
+    for outbox in (first, later):
+        outbox.refuse(error)
+        outbox.end(error.what, error)
+    assert told(first) == ["NOTSUPPORTED_TF", "DISCONNECTED"]
+    assert told(later) == ["NOTSUBSCRIBED", "DISCONNECTED"]
+
+
+def test_a_refusal_during_a_break_is_told_by_the_end_alone() -> None:
+    outbox = Outbox()
+    outbox.say(Status.CONNBROKEN)
+    outbox.refuse(UnknownSymbol("no X/Y"))
+    outbox.end("no X/Y")
+    assert told(outbox) == ["CONNBROKEN", "DISCONNECTED"]

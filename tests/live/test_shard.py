@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from btfeeds import monitor
 from btfeeds.clock import SystemClock
-from btfeeds.errors import VenueUnavailable
+from btfeeds.errors import UnknownSymbol, VenueUnavailable
 from btfeeds.live.backfill import Backfill
-from btfeeds.live.effects import Loss, Lost
+from btfeeds.live.effects import Loss, Lost, Refused
 from btfeeds.live.hub import Hub
 from btfeeds.live.ring import Down, Refusal, Ring, Up
 from btfeeds.live.shard import Shard
 from btfeeds.live.tap import Tap
-from btfeeds.market import Bar, Subscription, Symbol, Timeframe
-from btfeeds.venues.base import BarUpdate
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, Trade
+from btfeeds.venues.base import BarUpdate, TradeUpdate
 from tests.live.scripted import Bell, Peer, Scripted
 from tests.live.toy import Toy
 from tests.live.toyhub import QUICK, M, NoHistory, entries, hub, tap
@@ -57,11 +58,13 @@ class Two:
 
     def _worker(self, number: int) -> Any:
         def ask(command: Any) -> None:
-            names = ("want", "unwant", "retire", "stay", "prod")
+            names = ("want", "unwant", "retire", "stay", "prod", "renew")
             connection = SimpleNamespace(**{name: lambda *_, name=name, **__: [name] for name in names})
             self.asked += [(number, what) for what in command(connection, 0)]
 
-        return SimpleNamespace(number=number, ask=ask, connection=SimpleNamespace(complete=True))
+        return SimpleNamespace(
+            number=number, ask=ask, connection=SimpleNamespace(complete=True), alive=True, stop=lambda: None
+        )
 
     def told(self) -> list[type]:
         return [type(entry) for entry in entries(self.tap)]
@@ -109,6 +112,147 @@ def test_a_channel_that_comes_during_a_relief_keeps_the_old_socket_until_the_new
     assert two.asked[1:] == [(1, "want"), (2, "want"), (1, "stay"), (1, "prod")]
     two.shard.covered(two.new, ("y",))
     assert two.asked[-1] == (1, "retire")
+
+
+def test_trades_without_numbers_count_from_the_new_socket_when_the_old_one_is_cut() -> None:
+    two = Two()
+    heard: list[str] = []
+    two.shard._hub.data = lambda event: heard.append(event.channel)  # type: ignore[method-assign]
+    two.tap.seam = lambda: heard.append("seam")  # type: ignore[method-assign]
+    trades = TradeUpdate(two.tap.channel, (Trade(1, 1.0, 1.0, -1),))
+    two.shard.data(two.new, trades)
+    assert heard == [], "the old one says the same"
+    two.shard.lost(two.old, Lost(Loss("reset"), 0))
+    two.shard.data(two.new, trades)
+    assert heard == ["seam", two.tap.channel]
+    two.shard.covered(two.old, (two.tap.channel,))
+    two.shard.data(two.new, trades)
+    assert heard == ["seam", two.tap.channel, "seam"]
+    two.shard.data(two.old, trades)
+    assert heard[3:] == [two.tap.channel]
+
+
+def test_what_is_confirmed_when_nobody_wants_it_any_more_leaves_no_trace() -> None:
+    """Else the next feed of that channel would never be told that it is up."""
+    two = Two()
+    two.shard.covered(two.old, ("y",))
+    two.shard._hub._taps["y"] = (two.tap,)
+    two.shard.want("y")
+    two.shard.covered(two.new, ("y",))
+    assert two.told() == [Up, Up]
+
+
+def test_a_mute_channel_that_is_asked_for_anew_is_not_carried_before_it_is_confirmed() -> None:
+    two = Two()
+    two.shard.renew(two.tap.channel)
+    two.shard.covered(two.new, (two.tap.channel,))
+    assert two.told() == [Up], "the strategy does not see it"
+    two.shard.lost(two.new, Lost(Loss("close_code"), 0))
+    assert two.told() == [Up, Down]
+
+
+def test_a_break_while_a_mute_channel_is_asked_for_anew_is_told() -> None:
+    two = Two()
+    two.shard.renew(two.tap.channel)
+    two.shard.lost(two.old, Lost(Loss("ping"), 0))
+    assert two.told() == [Up, Down], "the new one has not got it either"
+
+
+def test_a_relief_is_over_when_what_it_waited_for_is_refused() -> None:
+    two = Two()
+    two.shard.want("bad")
+    error = UnknownSymbol("Toy refuses bad.")
+    two.asked.clear()
+    two.shard.refused(two.new, Refused(("bad",), error))
+    assert two.asked == [(1, "retire")]
+
+
+def test_a_socket_whose_last_channel_has_gone_is_closed_and_the_next_one_gets_another() -> None:
+    two = Two()
+    stopped: list[int] = []
+    for worker in (two.old, two.new):
+        worker.stop = lambda worker=worker: stopped.append(worker.number)
+    two.shard.unwant(two.tap.channel)
+    assert stopped == [1, 2] and two.shard._workers == []
+    assert two.shard.stop() == [two.old, two.new], "they are waited for at the end"
+    spawned: list[str] = []
+    two.shard._spawn = lambda: bool(spawned.append("x")) or True  # type: ignore[method-assign, func-returns-value]
+    two.shard.want("z")
+    assert spawned == ["x"]
+
+
+class Starved(Hub):
+    """A hub of a process that gets no threads, until `fed`."""
+
+    fed = False
+
+    def new_worker(self, shard: Shard) -> Any:
+        def start() -> None:
+            if not self.fed:
+                raise RuntimeError("can't start new thread")
+
+        asked: list[Any] = []
+        return SimpleNamespace(number=7, ask=asked.append, start=start, alive=True, stop=lambda: None)
+
+
+def test_where_no_thread_can_be_started_a_feed_ends_and_the_next_one_begins() -> None:
+    made = Starved(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    first = tap(made, Bell())
+    [refusal] = entries(first)
+    assert isinstance(refusal, Refusal) and refusal.error.what == "This process cannot start another thread."
+    made.fed = True
+    second = tap(made, Bell(), "ETH/USDT")
+    assert entries(second) == [] and [worker.number for worker in made._shards[0]._workers] == [7]
+
+
+def test_a_thread_that_dies_goes_on_until_another_one_can_be_started(caplog: pytest.LogCaptureFixture) -> None:
+    made = Starved(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    made.fed = True
+    attached = tap(made, Bell())
+    shard = made._shards[0]
+    [dying] = shard._workers
+    made.fed = False
+    assert shard.ended(dying) is False and shard.ended(dying) is False
+    assert [type(entry) for entry in entries(attached)] == [Down]
+    made.fed = True
+    assert shard.ended(dying) is True and shard._workers != [dying] and len(shard._workers) == 1
+    said = [record.message for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert said == [
+        "a connection's thread to toy has died: it is replaced",
+        "no connection to toy can be made: can't start new thread",
+    ]
+
+
+def test_a_relief_without_a_thread_leaves_the_old_socket_in_service() -> None:
+    made = Starved(Toy(), SystemClock(), Backfill(NoHistory()), QUICK)  # type: ignore[arg-type]
+    made.fed = True
+    attached = tap(made, Bell())
+    made.fed = False
+    made.reconnect(attached.channel)
+    assert len(made._shards[0]._workers) == 1 and entries(attached) == []
+    made.fed = True
+    made.reconnect(attached.channel)
+    assert len(made._shards[0]._workers) == 2
+
+
+def test_a_sink_may_close_another_feed() -> None:
+    """It runs on a worker's thread: were a lock held meanwhile, two threads could wait for each other."""
+    two = Two()
+    held: list[bool] = []
+
+    def sink(happening: monitor.Happening) -> None:
+        if isinstance(happening, monitor.SubscriptionRefused):
+            other = threading.Thread(target=lambda: held.append(two.shard._lock._lock.acquire(timeout=5)))
+            other.start()
+            other.join(10)
+
+    two.shard._coverage.forget(two.tap.channel)
+    monitor.add(sink)
+    try:
+        two.shard.refused(two.new, Refused((two.tap.channel,), UnknownSymbol("no")))
+    finally:
+        monitor.remove(sink)
+    assert held == [True]
 
 
 def test_one_tap_hears_one_socket_at_a_time() -> None:
@@ -230,7 +374,7 @@ def test_what_is_under_way_on_the_old_socket_still_arrives_and_then_it_goes() ->
     bell = Bell()
     with hub(script) as (made, _):
         attached = tap(made, bell)
-        bell.until(lambda: made._shards and made._shards[0]._covered.get(attached.channel) == {1, 2})
+        bell.until(lambda: made._shards and made._shards[0]._coverage.by(attached.channel) == {1, 2})
         taken_over.set()
         bell.until(lambda: attached.ring.bars)
         assert gone.wait(10) and [type(entry) for entry in entries(attached)] == [Up, Bar]

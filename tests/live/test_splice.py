@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from btfeeds import monitor
-from btfeeds.errors import NetworkError, UnknownSymbol, UnsupportedTimeframe
+from btfeeds.errors import HistoryIncomplete, NetworkError, UnknownSymbol, UnsupportedTimeframe
 from btfeeds.live.items import Correction, Delivery, Gap, Notice, Remedy, SplicePolicy
 from btfeeds.live.splice import Splice
 from btfeeds.live.status import Status, allowed
@@ -177,6 +177,85 @@ def test_a_break_is_told_in_its_place_and_backfilled() -> None:
     assert story(splice) == [(6, "backfill"), (7, "backfill"), (8, "backfill"), (9, "live")]
     assert splice.settle(10 * M) == Notice(Status.LIVE)
     assert splice.summary.reconnects == 1 and splice.summary.backfilled == 3
+
+
+UNREADABLE = HistoryIncomplete("It cannot be a bar.", missing=((5 * M, 6 * M),))
+
+
+def after_unreadable(tries: int, *, omits_empty: bool = True, gaps: str = "mark") -> Splice:
+    """Minute 5 was lost in a break; what history has there cannot be a bar, however often it is asked."""
+    splice = live_splice(omits_empty=omits_empty, gaps=gaps)
+    splice.broken()
+    splice.connected(7 * M + 500)
+    now = 7 * M + 500
+    for _ in range(tries):
+        ask = splice.ask(now)
+        assert ask is not None and ask.span.start == 5 * M
+        splice.refused(ask, UNREADABLE, now, TimeRange(5 * M, 6 * M))
+        now += 31_000
+    return splice
+
+
+@pytest.mark.parametrize("omits_empty", [True, False])
+def test_what_cannot_be_a_bar_is_asked_for_six_times_more_and_then_declared(omits_empty: bool) -> None:
+    assert "UNKNOWN" not in story(after_unreadable(6, omits_empty=omits_empty))
+    splice = after_unreadable(7, omits_empty=omits_empty)
+    payloads = [item.payload for item in iter(splice.take, None) if isinstance(item, Notice) and item.payload]
+    assert payloads == [Gap(5 * M, 6 * M, "what the venue has here cannot be a bar")]
+    assert splice.error is None and splice.due == 6 * M
+    ask = splice.ask(11 * M)
+    assert ask is not None and ask.span.start == 6 * M
+    splice.answered(ask, ask.span, [bar(6), bar(7), bar(8), bar(9), bar(10)], 11 * M, done=True)
+    assert story(splice)[:2] == [(6, "backfill"), (7, "backfill")]
+
+
+def test_what_cannot_be_a_bar_is_waited_for_or_ends_the_feed_as_the_policy_says() -> None:
+    held = after_unreadable(7, gaps="hold")
+    assert held.due == 5 * M and held.error is None
+    stopped = after_unreadable(7, gaps="stop")
+    assert story(stopped)[-2:] == ["NOTSUBSCRIBED", "DISCONNECTED"] or story(stopped)[-1:] == []
+    assert isinstance(stopped.error, HistoryIncomplete)
+
+
+def test_a_feed_that_began_by_a_clock_ten_minutes_ahead_begins_now() -> None:
+    splice = Splice(MINUTE, None, name="x")
+    splice.begin(15 * M + 500)
+    splice.connected(15 * M + 600)
+    assert splice.due == 15 * M
+    splice.clock_moved(-10 * M)
+    assert splice.due == 5 * M and splice.deadline() == 6 * M + 5_000
+    splice.live(bar(5), 6 * M + 50)
+    assert story(splice) == ["DELAYED", (5, "live")]
+    splice.clock_moved(-2 * M)
+    assert splice.due == 6 * M, "what was given is given"
+
+
+def test_a_history_that_was_reckoned_from_a_clock_ahead_is_asked_for_anew() -> None:
+    splice = Splice(MINUTE, 12 * M, name="x", relative=True)
+    splice.begin(15 * M + 500)
+    first = splice.ask(15 * M + 500)
+    assert first is not None and first.span.start == 12 * M
+    splice.clock_moved(-10 * M)
+    splice.answered(first, first.span, [], 5 * M + 700, done=True)
+    again = splice.ask(5 * M + 700)
+    assert again is not None and again.span == TimeRange(2 * M, 5 * M)
+    fixed = Splice(MINUTE, 12 * M, name="x")
+    fixed.begin(15 * M)
+    fixed.clock_moved(-10 * M)
+    assert fixed.due == 12 * M, "a beginning that was named stays"
+
+
+def test_what_a_snapshot_tells_of_before_the_stream_was_there_is_not_called_live() -> None:
+    splice = make(4, now=6 * M + 500)
+    splice.connected(6 * M + 500)
+    for minute in (4, 5, 6):
+        splice.live(bar(minute), 7 * M + 10)
+    assert story(splice) == ["DELAYED", (4, "history"), (5, "history"), (6, "live")]
+    splice = live_splice()
+    splice.broken()
+    splice.connected(6 * M + 500)
+    splice.live(bar(5), 6 * M + 600)
+    assert story(splice)[-1] == (5, "backfill")
 
 
 def test_a_clock_that_is_set_back_leaves_nothing_to_do_before_the_bar_has_closed_by_it() -> None:

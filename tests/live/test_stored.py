@@ -74,6 +74,18 @@ def test_live_bars_are_kept_with_where_they_come_from(warehouse: Warehouse) -> N
     assert warehouse.covered(SERIES, TimeRange(NOON, NOON + 10 * M)) == [TimeRange(NOON + M, NOON + 3 * M)]
 
 
+def test_bars_of_test_hosts_are_a_series_of_their_own(warehouse: Warehouse) -> None:
+    venue = Toy()
+    venue.bars_of = "toy sandbox"
+    one = claim(warehouse, venue, SERIES, CLOCK)
+    one.keep(live(1))
+    one.close()
+    assert [str(series.subscription) for series in warehouse.series()] == ["toy sandbox BTC/USDT 1m"]
+    assert one.through(Downloads()).missing("BTC/USDT", "1m", TimeRange(NOON, NOON + 3 * M)) == [
+        TimeRange(NOON, NOON + M), TimeRange(NOON + 2 * M, NOON + 3 * M),
+    ]  # fmt: skip
+
+
 def test_what_is_not_the_streams_own_is_not_kept_again(warehouse: Warehouse) -> None:
     one = share(warehouse)
     for source in ("history", "backfill", "filled"):
@@ -104,6 +116,54 @@ def test_a_bar_that_the_venue_took_back_is_forgotten_and_asked_for_again(warehou
     one.close()
     assert minutes(warehouse) == [2, 3]
     assert warehouse.missing(SERIES, TimeRange(NOON + M, NOON + 4 * M)) == [TimeRange(NOON + M, NOON + 2 * M)]
+
+
+class LateToy(Toy):
+    """Makes each bar again within half a minute."""
+
+    late_ms = 30_000
+
+
+def test_the_first_version_of_a_bar_that_is_made_again_is_not_kept_as_final(warehouse: Warehouse) -> None:
+    clock = ManualClock(NOON + 2 * M)
+    one = claim(warehouse, LateToy(), SERIES, clock)
+    one.keep(live(1))
+    clock.advance(10_000)
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(1), bar(1, 2.0))))
+    clock.advance(20_000)
+    one.keep(live(2))  # the one before is 30 s old by now
+    clock.advance(29_999)
+    one.close()
+    assert warehouse.bars(SERIES, ALL) == [bar(1, 2.0)]
+    assert warehouse.missing(SERIES, TimeRange(NOON + M, NOON + 3 * M)) == [TimeRange(NOON + 2 * M, NOON + 3 * M)]
+
+
+def test_the_correction_of_a_bar_that_is_not_final_waits_with_it(warehouse: Warehouse) -> None:
+    clock = ManualClock(NOON + 2 * M)
+    one = claim(warehouse, LateToy(), SERIES, clock)
+    one.keep(live(1))
+    clock.advance(10_000)
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(1), bar(1, 2.0))))
+    one.close()
+    assert minutes(warehouse) == []
+
+
+def test_a_correction_of_a_bar_that_is_on_disk_does_not_wait(warehouse: Warehouse) -> None:
+    warehouse.add(SERIES, [bar(1)], provider="toy")
+    one = claim(warehouse, LateToy(), SERIES, ManualClock(NOON + 10 * M))
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(1), bar(1, 2.0))))
+    one.close()
+    assert warehouse.bars(SERIES, ALL) == [bar(1, 2.0)]
+
+
+def test_live_bars_are_kept_although_our_clock_is_hours_behind(tmp_path: Path) -> None:
+    clock = ManualClock(NOON - 120 * M)
+    with Warehouse(tmp_path / "bars", clock=clock) as late:
+        one = claim(late, Toy(), SERIES, clock)
+        one.keep(live(1))
+        one.close()
+        assert minutes(late) == [1]
+        assert late.dead_letters() == []
 
 
 class Disk:
@@ -208,6 +268,41 @@ def test_a_corrected_minute_corrects_the_larger_bars_made_of_it(warehouse: Wareh
     one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(3), bar(3, 2.0))))
     one.close()
     assert warehouse.bars(fives, ALL) == [Bar(NOON, 1.0, 2.0, 1.0, 1.0, 5.0)]
+
+
+def hours(warehouse: Warehouse) -> list[tuple[float, float]]:
+    """(high, volume) of the hour at noon, if it is there."""
+    return [(one.high, one.volume) for one in warehouse.bars(HOURS, TimeRange(NOON, NOON + 60 * M))]
+
+
+HOURS = Subscription("toy", SERIES.symbol, Timeframe.parse("1h"))
+
+
+def made_hour(warehouse: Warehouse, *, leave_out: int = -1) -> None:
+    """The hour at noon made of its minutes; the newest hour is the venue's own."""
+    some = [bar(minute) for minute in range(60) if minute != leave_out]
+    warehouse.add(SERIES, some, provider="toy", span=TimeRange(NOON, NOON + 60 * M))
+    warehouse.add(HOURS, [Bar(NOON, 1.0, 1.0, 1.0, 1.0, float(len(some)))], provider="toy 1m")
+    warehouse.add(HOURS, [Bar(NOON + 60 * M, 1.0, 1.0, 1.0, 1.0, 60.0)], provider="toy live")
+
+
+def test_a_minute_told_late_is_in_the_larger_bar_made_before(warehouse: Warehouse) -> None:
+    made_hour(warehouse, leave_out=30)
+    assert hours(warehouse) == [(1.0, 59.0)]
+    one = share(warehouse)
+    one.keep(live(30, 2.0))
+    one.close()
+    assert hours(warehouse) == [(2.0, 60.0)]
+
+
+def test_a_larger_bar_whose_minute_was_taken_back_is_to_be_asked_for_again(warehouse: Warehouse) -> None:
+    made_hour(warehouse)
+    one = share(warehouse)
+    one.keep(Notice(Status.UNKNOWN, "correction", Correction(bar(30), Bar(NOON + 30 * M, 1.0, 1.0, 1.0, 1.0, 0.0, 0))))
+    one.close()
+    assert hours(warehouse) == []
+    noon = TimeRange(NOON, NOON + 120 * M)
+    assert warehouse.missing(HOURS, noon) == [TimeRange(NOON, NOON + 60 * M)]  # not the venue's own
 
 
 class Downloads:

@@ -13,6 +13,7 @@ from btfeeds.history.downloader import Page
 from btfeeds.live.backfill import Backfill
 from btfeeds.live.hub import Hub, policy_for
 from btfeeds.live.items import Correction, Delivery, Notice
+from btfeeds.live.status import Status
 from btfeeds.live.stream import Stream, omits_empty, settles_ms
 from btfeeds.market import PRICES, Bar, Subscription, Symbol, Timeframe, TimeRange, Trade
 from btfeeds.venues.alpaca import Alpaca
@@ -205,6 +206,44 @@ def test_close_is_prompt_idempotent_and_leaves_no_thread() -> None:
         reader.bell.until(lambda: not any(t.name.startswith("btfeeds-toy") for t in threading.enumerate()))
 
 
+def test_what_is_closed_on_another_thread_says_its_last_word_on_the_one_that_pulls() -> None:
+    """Two threads that put words in line at once could leave the consumer waiting for an end that never comes."""
+    with reading(Peer.stay) as (reader, _, _clock):
+        reader.until("LIVE")
+        closing = threading.Thread(target=reader.stream.close)
+        closing.start()
+        closing.join()
+        splice = reader.stream._splice
+        assert splice.word is not Status.DISCONNECTED and reader.stream.waiting and not reader.stream.finished
+        assert reader.until("DISCONNECTED")[-1] == "DISCONNECTED"
+        assert reader.stream.finished and not reader.stream.waiting
+
+
+def test_a_stream_that_is_dropped_in_the_midst_of_anything_takes_no_lock_and_leaves_no_socket() -> None:
+    """The garbage collector finds it on whatever thread, which may hold a lock that another one waits for."""
+    with reading(Peer.stay) as (reader, _, _clock):
+        reader.until("LIVE")
+        hub = reader.stream._hub
+        assert hub is not None
+        done = threading.Event()
+
+        def busy() -> None:
+            with hub._lock, hub._shards[0]._lock:
+                reader.stream.abandon()
+                done.wait(10)
+
+        holding = threading.Thread(target=busy)
+        holding.start()
+        other = threading.Thread(target=reader.stream.abandon)
+        other.start()
+        other.join(10)
+        assert not other.is_alive()
+        done.set()
+        holding.join()
+        reader.bell.until(lambda: not any(t.name.startswith("btfeeds-toy") for t in threading.enumerate()))
+        assert hub.closed
+
+
 def test_settled_tells_which_bars_are_final() -> None:
     with reading(Peer.stay) as (reader, _, _clock):
         assert isinstance(reader.stream.pull(), Notice)
@@ -362,7 +401,7 @@ def say_trades(its: Settled, *trades: tuple[int, str], revoked: str = "") -> Non
 def test_a_bar_whose_only_trade_is_taken_back_while_it_settles_is_not_given() -> None:
     with Settled(OnlyTrades(key="k"), "AAPL", "2m") as its:
         say_trades(its, (50, "V1"), (118, "V2"), (121, "I1"), (181, "V3"), (238, "V4"), (241, "V5"))
-        its.stream._splice.due = its.stream._splice._horizon = TWO  # what is before is history's
+        its.stream._splice.due = its.stream._splice._outset.horizon = TWO  # what is before is history's
         assert its.given(104 * M + 1_500) == []
         say_trades(its, revoked="V4")
         say_trades(its, revoked="V3")
@@ -379,7 +418,7 @@ class OnlyTrades(Alpaca):
 def test_a_bar_whose_only_trade_is_taken_back_afterwards_is_told_to_be_gone() -> None:
     with Settled(OnlyTrades(key="k"), "AAPL", "2m") as its:
         say_trades(its, (50, "V1"), (118, "V2"), (121, "I1"), (181, "V3"), (238, "V4"), (241, "V5"))
-        its.stream._splice.due = its.stream._splice._horizon = TWO
+        its.stream._splice.due = its.stream._splice._outset.horizon = TWO
         assert its.given(104 * M + 1_500) == []
         assert its.given(104 * M + 2_500) == [2.0]
         say_trades(its, revoked="V3")

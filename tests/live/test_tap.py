@@ -275,3 +275,12 @@ def test_a_minute_that_is_told_before_its_end_is_no_piece() -> None:
     assert tap.ring.get() is None
     tap.bar("toy", BarUpdate("x", minute(5), True), 6 * M)
     assert tap.ring.get() == Bar(3 * M, 1.0, 2.0, 1.0, 2.0, 3.0, 6)
+
+
+def test_trades_of_a_subscription_that_was_ended_in_between_make_no_bar_whole() -> None:
+    tap = of_shares(Alpaca(key="k"), "45s")
+    tap.up(0)
+    assert say(tap, sold(1, 9.0), sold(46, 10.0), sold(91, 9.0))[1:] == [Bar(45_000, 10.0, 10.0, 10.0, 10.0, 1.0, 1)]
+    say(tap, sold(100, 9.0))
+    tap.up(110_000)
+    assert say(tap, sold(130, 9.0), sold(136, 9.0))[1:] == []

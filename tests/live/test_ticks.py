@@ -193,6 +193,9 @@ class StillHub:
         self.tap = tap
         return True
 
+    def abandon(self, leave: Any) -> None:
+        self.done.append("abandoned")
+
     def detach(self, tap: Any) -> None:
         self.done.append("detach")
 

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from btfeeds.clock import ManualClock, SystemClock
+from btfeeds.live import worker as worker_module
 from btfeeds.live.budget import Budget
 from btfeeds.live.connection import Connection
 from btfeeds.live.dialing import Attempt
@@ -54,11 +55,12 @@ class Ear:
     def relieve(self, worker: Worker, reason: str) -> None:
         self._note("relieve")
 
-    def ended(self, worker: Worker) -> None:
+    def ended(self, worker: Worker) -> bool | None:
         self._note("ended")
+        return None
 
 
-def start(url: str, ear: Ear, venue: Toy | None = None, dial_timeout: float = 10.0) -> Worker:
+def made(url: str, ear: Ear, venue: Toy | None = None, dial_timeout: float = 10.0) -> Worker:
     connection = Connection(
         venue or Toy(stream_url=url),
         Budget(1_000, 300_000, threading.Lock()),
@@ -67,6 +69,11 @@ def start(url: str, ear: Ear, venue: Toy | None = None, dial_timeout: float = 10
     )
     worker = Worker(connection, ear, SystemClock(), 1, dial_timeout=dial_timeout)
     worker.ask(lambda connection, now: connection.want(["x"], now))
+    return worker
+
+
+def start(url: str, ear: Ear, venue: Toy | None = None, dial_timeout: float = 10.0) -> Worker:
+    worker = made(url, ear, venue, dial_timeout)
     worker.start()
     return worker
 
@@ -153,10 +160,12 @@ class Arriving:
 
     def __init__(self, clock: ManualClock, *readings: tuple[bool, list[bytes | None]]) -> None:
         self.clock, self.readings = clock, list(readings)
+        self.waits: list[float | None] = []
 
     def wait(self, seconds: float | None) -> bool:
         if seconds == 0:
             return bool(self.readings) and self.readings[0][0]
+        self.waits.append(seconds)
         self.clock.advance(1_000)
         return bool(self.readings)
 
@@ -241,8 +250,8 @@ class Ticketed(Toy):
         return HttpRequest("/ticket")
 
 
-@pytest.mark.parametrize("where", ["tcp", "tls", "handshake", "ticket"])
-def test_it_leaves_promptly_while_nobody_answers_the_dial(where: str) -> None:
+@pytest.mark.parametrize("where", ["tcp", "tls", "handshake", "ticket", "proxy"])
+def test_it_leaves_promptly_while_nobody_answers_the_dial(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ear, dialled = Ear(), threading.Event()
 
     def silent(sock: socket.socket, _number: int) -> None:
@@ -253,6 +262,9 @@ def test_it_leaves_promptly_while_nobody_answers_the_dial(where: str) -> None:
     with black_hole() as port, Listener(silent) as server:
         scheme = "wss" if where == "tls" else "ws"
         url = f"ws://127.0.0.1:{port}" if where == "tcp" else f"{scheme}://127.0.0.1:{server.port}"
+        if where == "proxy":
+            url = "ws://venue.invalid"
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
         rest = Ticketed(rest_url=f"http://127.0.0.1:{server.port}", stream_url=url)
         worker = start(url, ear, rest if where == "ticket" else None, dial_timeout=60)
         if where != "tcp":
@@ -270,3 +282,87 @@ def test_a_dial_that_was_given_up_before_it_began_does_not_begin() -> None:
         with pytest.raises(Dropped):
             Transport(server.url, attempt=attempt)
         assert server.connects == 0
+
+
+def test_no_wait_is_longer_than_what_a_sleeping_machine_may_cost() -> None:
+    """A wait stands still while the machine sleeps: a socket that died would be found only after all of it."""
+    clock = ManualClock(5_000_000)
+    connection = Connection(Toy(), Budget(9, 300_000, threading.Lock()), jitter=lambda: 1.0)
+    worker = Worker(connection, Ear(), clock, 1)
+    connection.start(clock.monotonic())
+    connection.opened(clock.monotonic())
+    worker._wake_out, other = socket.socketpair()
+    worker._wake_out.setblocking(False)
+    worker._transport = link = Arriving(clock)  # type: ignore[assignment]
+    worker._turn()
+    assert connection.deadline() == clock.monotonic() - 1_000 + Toy.heartbeat.idle_ms
+    assert link.waits == [3.0]  # type: ignore[attr-defined]
+    worker._wake_out.close()
+    other.close()
+
+
+# --- a system without room for another thread ------------------------------------------------------------------------
+
+
+def test_a_thread_that_cannot_be_started_leaves_nothing_behind_and_may_be_started_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ear = Ear()
+
+    def script(peer: Peer) -> None:
+        peer.acknowledge()
+        say_bar(peer)
+        peer.stay()
+
+    with Scripted(script) as server:
+        worker = made(server.url, ear)
+        with monkeypatch.context() as scarce:
+            scarce.setattr(threading.Thread, "start", no_room)
+            with pytest.raises(RuntimeError):
+                worker.start()
+        assert not worker.alive and worker._wake_in is None and worker.join(0)
+        worker.start()
+        ear.bell.until(lambda: ear.bars)
+        worker.stop()
+        assert worker.join(2)
+    assert ear.said == ["covered", "bar", "ended"]
+
+
+class Starved(Ear):
+    """Finds no thread for a successor, the first times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    def ended(self, worker: Worker) -> bool:
+        self._note("ended")
+        self._times -= 1
+        return self._times < 0
+
+
+def test_a_thread_that_leaves_tries_again_until_its_successor_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_RETRY_S", 0.01)
+    ear = Starved(2)
+    with Scripted(Peer.stay) as server:
+        worker = start(server.url, ear)
+        ear.bell.until(lambda: "covered" in ear.said)
+        worker.ask(lambda connection, now: connection.stop())
+        ear.bell.until(lambda: not worker.alive)
+    assert ear.said == ["covered", "ended", "ended", "ended"]
+
+
+def test_and_no_longer_than_anybody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_RETRY_S", 3_600.0)
+    ear = Starved(10**9)
+    with Scripted(Peer.stay) as server:
+        worker = start(server.url, ear)
+        ear.bell.until(lambda: "covered" in ear.said)
+        worker.ask(lambda connection, now: connection.stop())
+        ear.bell.until(lambda: "ended" in ear.said)
+        assert worker.alive
+        worker.stop()
+        assert worker.join(10)

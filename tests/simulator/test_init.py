@@ -45,6 +45,8 @@ def test_the_first_live_bar_opens_behind_the_history() -> None:
         ({"history": 20}, SimulatorError),
         ({"history": -1}, SimulatorError),
         ({"speed": 0}, SimulatorError),
+        ({"speed": float("nan")}, SimulatorError),
+        ({"speed": float("inf")}, SimulatorError),
         ({"quiet": "loud"}, SimulatorError),
         ({"faults": ["explode@1s"]}, SimulatorError),
         ({"faults": ["mute@1s:ETH/USDT"]}, SimulatorError),

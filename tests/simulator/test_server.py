@@ -206,6 +206,23 @@ def test_after_close_nothing_is_left() -> None:
         socket.create_connection(("127.0.0.1", int(sim.rest_url.rpartition(":")[2])), timeout=5)
 
 
+def test_who_waits_for_it_is_told_when_it_has_ended() -> None:
+    sim = serve("binance", minutes(20), history=10, clock=ManualClock())
+    assert sim.wait(0) is False
+    sim.close()
+    assert sim.wait() is True
+
+
+def test_who_waits_for_it_is_told_what_ended_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(_: Simulator) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Simulator, "_work", fails)
+    sim = serve("binance", minutes(20), history=10, clock=ManualClock())
+    with pytest.raises(ZeroDivisionError):
+        sim.wait()
+
+
 def test_a_clock_that_runs_by_itself_cannot_be_stepped() -> None:
     with serve("binance", minutes(20), history=10) as sim, pytest.raises(SimulatorError, match="ManualClock"):
         sim.step()

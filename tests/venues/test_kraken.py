@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from email.utils import formatdate
+from itertools import groupby
 
 import httpx2
 import pytest
@@ -21,6 +23,7 @@ from tests.shared import shared
 
 KRAKEN = Kraken()
 MINUTE = Timeframe.parse("1m")
+M = 60_000
 BTC = Symbol("BTC/USD")
 
 
@@ -152,19 +155,132 @@ def test_bars_out_of_reach_are_made_of_trades_and_are_flat_where_nobody_traded()
 
 
 def test_bars_that_go_out_of_reach_while_trades_are_loaded_are_made_of_trades_too() -> None:
-    start = 1_709_251_200_000
-    clock = ManualClock(start + 800 * 60_000)
-    asked: list[str] = []
+    market = Market(minutes=900)
+    clock = ManualClock(market.start + 800 * M)
+    market.slow = {1: 30 * M}  # the first question takes half an hour
+    found = market.bars(clock, TimeRange(market.start, market.start + 300 * M))
+    assert [kind for kind, _ in groupby(market.asked)] == ["Trades", "OHLC"] and market.asked[-1] == "OHLC"
+    assert [bar.volume for bar in found] == [2.0] * 300
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        what = request.url.path.rpartition("/")[2]
-        asked.append(what)
-        if asked == ["Trades"]:
-            clock.advance(30 * 60_000)
-        if what == "OHLC":
-            assert int(request.url.params["since"]) * 1000 >= clock.now() - 720 * 60_000
-        return httpx2.Response(200, json={"error": [], "result": {"XXBTZUSD": [], "last": 0}})
 
-    with Downloader(KRAKEN, HttpClient(clock, transport=Unread(answer)), clock) as downloader:
-        downloader.bars(BTC, MINUTE, TimeRange(start, start + 300 * 60_000))
-    assert asked == ["Trades", "Trades", "OHLC"]
+# --- bars that are older than the 720 -----------------------------------------------------------------------------
+
+
+class Market:
+    """Kraken's REST: a trade of 2.0 in every minute in `traded` (None: in all), rows for all of them, the youngest 720.
+
+    `slow`: how long the answer to one question after the other takes; `ahead`: so far its clock is ahead of ours.
+    """
+
+    def __init__(self, minutes: int, traded: range | None = None, ahead: int = 0) -> None:
+        self.start = 1_709_251_200_000
+        when = range(minutes) if traded is None else traded
+        self.trades = [(self.start + n * M + 2_000, 0, 10.0 + n, 1_000 + n) for n in when]  # ms, ns, price, number
+        self.minutes = minutes
+        self.ahead = ahead
+        self.slow: dict[int, int] = {}
+        self.asked: list[str] = []
+        self.cap = 1_000
+
+    def bars(self, clock: ManualClock, span: TimeRange, timeframe: Timeframe = MINUTE) -> list[Bar]:
+        transport = Unread(lambda request: self._answer(request, clock))
+        with Downloader(KRAKEN, HttpClient(clock, transport=transport), clock) as downloader:
+            return downloader.bars(BTC, timeframe, span)
+
+    def _answer(self, request: httpx2.Request, clock: ManualClock) -> httpx2.Response:
+        kind, since = request.url.path.rpartition("/")[2], int(request.url.params["since"])
+        self.asked.append(kind)
+        clock.advance(self.slow.get(len(self.asked), 0))
+        now = clock.now() + self.ahead
+        rows: list[object]
+        last = "0"
+        if kind == "Trades":
+            shown = [one for one in self.trades if one[0] * 1_000_000 + one[1] > since and one[0] <= now][: self.cap]
+            rows = [[f"{p}", "2.0", f"{t / 1000:.3f}{ns // 100:04d}", "b", "m", "", n] for t, ns, p, n in shown]
+            last = str(shown[-1][0] * 1_000_000 + shown[-1][1]) if shown else str(since)
+        else:
+            opens = [self.start + n * M for n in range(self.minutes) if self.start + n * M <= now][-720:]
+            rows = [[t // 1000, "10", "10", "10", "10", "10", "2.0", 1] for t in opens if t // 1000 > since]
+        headers = {"Date": formatdate(now / 1000, usegmt=True)}
+        return httpx2.Response(200, headers=headers, json={"error": [], "result": {"XXBTZUSD": rows, "last": last}})
+
+
+def test_more_trades_of_one_ms_than_fit_into_an_answer_are_all_counted() -> None:
+    market = Market(minutes=60)
+    sweep = [(market.start + 10 * M + 1_000, 200 * n, 9.0, 5_000 + n) for n in range(1_200)]
+    later = [(t, ns, p, n + 10_000) for t, ns, p, n in market.trades[10:]]
+    market.trades = [*market.trades[:10], *sweep, *later]
+    found = market.bars(ManualClock(market.start + 2_000 * M), TimeRange(market.start, market.start + 60 * M))
+    assert [bar.trades for bar in found] == [*[1] * 10, 1_201, *[1] * 49]
+    assert found[10].volume == 2_402.0 and found[10].low == 9.0
+
+
+def test_trades_that_share_an_instant_are_not_lost_where_a_page_ends_among_them() -> None:
+    market = Market(minutes=60)
+    sweep = [(market.start + 10 * M + 1_000, 123_456, 9.0, 5_000 + n) for n in range(40)]
+    later = [(t, ns, p, n + 10_000) for t, ns, p, n in market.trades[10:]]
+    market.trades, market.cap = [*market.trades[:10], *sweep, *later], 45
+    found = market.bars(ManualClock(market.start + 2_000 * M), TimeRange(market.start, market.start + 60 * M))
+    assert [bar.trades for bar in found] == [*[1] * 10, 41, *[1] * 49]
+
+
+def test_a_page_of_trades_that_never_goes_on_is_no_end() -> None:
+    market = Market(minutes=60)
+    market.trades = [(market.start + M, 500, 9.0, 5_000 + n) for n in range(1_500)]
+    with pytest.raises(BadFrame, match="the same 1000 trades again"):
+        market.bars(ManualClock(market.start + 2_000 * M), TimeRange(market.start, market.start + 60 * M))
+
+
+def test_fewer_trades_than_were_asked_for_are_not_the_end_of_them() -> None:
+    market = Market(minutes=400)
+    market.cap = 50
+    found = market.bars(ManualClock(market.start + 2_000 * M), TimeRange(market.start, market.start + 400 * M))
+    assert [bar.volume for bar in found] == [2.0] * 400
+
+
+@pytest.mark.parametrize("behind", [0, 1, 3, 30, 180])
+def test_a_clock_that_is_behind_loses_no_bar_at_the_edge_of_the_window(behind: int) -> None:
+    market = Market(minutes=1_600, ahead=behind * M)
+    clock = ManualClock(market.start + (1_600 - behind) * M + 30_000)
+    found = market.bars(clock, TimeRange(market.start, market.start + 1_500 * M))
+    assert [(bar.open_time - market.start) // M for bar in found] == list(range(1_500))
+    assert {bar.volume for bar in found} == {2.0}
+
+
+def test_an_answer_that_comes_late_loses_no_bar_at_the_edge_of_the_window() -> None:
+    market = Market(minutes=900)
+    market.slow = {1: 10 * M}
+    clock = ManualClock(market.start + 717 * M + 30_000)
+    found = market.bars(clock, TimeRange(market.start, market.start + 717 * M))
+    assert market.asked[0] == "OHLC" and "Trades" in market.asked
+    assert [(bar.open_time - market.start) // M for bar in found] == list(range(717))
+
+
+def test_larger_bars_lose_none_of_their_pieces_at_the_edge_of_the_window() -> None:
+    market = Market(minutes=1_600, ahead=30 * M)
+    clock = ManualClock(market.start + 1_570 * M + 30_000)
+    found = market.bars(clock, TimeRange(market.start, market.start + 1_500 * M), Timeframe(3, "m"))
+    assert [bar.volume for bar in found] == [6.0] * 500
+
+
+def test_a_quiet_minute_at_the_seam_of_two_questions_has_its_flat_bar() -> None:
+    market = Market(minutes=2_000, traded=range(5, 2_000, 37))
+    clock = ManualClock(market.start + 2_000 * M)
+    first = market.bars(clock, TimeRange(market.start, market.start + 50 * M))
+    second = market.bars(clock, TimeRange(market.start + 50 * M, market.start + 100 * M))
+    times = [(bar.open_time - market.start) // M for bar in first + second]
+    assert times == list(range(5, 100)), "before the first trade there is no price"
+    assert [second[0].close, second[0].volume, second[28].close, second[29].close] == [52.0, 0.0, 52.0, 89.0]
+
+
+@pytest.mark.parametrize("silence", [8, 100, 900])
+def test_the_price_before_a_span_is_the_last_one_however_long_ago(silence: int) -> None:
+    busy = 1_000 - silence
+    market = Market(minutes=2_000, traded=range(busy))
+    # three trades a second in the minutes before: more than one answer holds
+    more = [(market.start + busy * M - 600_000 + 300 * n, 0, 50.0 + n, 100_000 + n) for n in range(2_000)]
+    market.trades = [*market.trades[: busy - 10], *more, (market.start + 1_010 * M, 0, 7.0, 999_999)]
+    clock = ManualClock(market.start + 2_000 * M)
+    found = market.bars(clock, TimeRange(market.start + 1_000 * M, market.start + 1_012 * M))
+    assert [bar.close for bar in found] == [*[2_049.0] * 10, 7.0, 7.0]
+    assert len(market.asked) < 30

@@ -21,6 +21,9 @@ NOW = "Fri, 01 Mar 2024 12:00:00 GMT"
         ({"retry-after": "Fri, 01 Mar 2024 12:02:00 GMT"}, None),
         ({"retry-after": "soon", "date": NOW}, None),
         ({"retry-after": "-3"}, None),
+        ({"retry-after": "²"}, None),
+        ({"retry-after": "999999999"}, 604_800.0),
+        ({"retry-after": "Fri, 01 Mar 2099 12:02:00 GMT", "date": NOW}, 604_800.0),
     ],
 )
 def test_a_wait_is_a_number_or_a_date_that_the_answers_own_date_explains(

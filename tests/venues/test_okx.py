@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from email.utils import formatdate
 
 import httpx2
 import pytest
@@ -46,6 +47,27 @@ def test_older_bars_are_asked_for_in_the_archive_and_newer_ones_are_not() -> Non
     places = [place for place, _ in asked]
     assert places == sorted(places, reverse=True), "the archive comes first"
     assert Counter(places) == {"history-candles": 2, "candles": 4}
+
+
+def test_bars_that_are_out_of_reach_although_our_clock_says_otherwise_come_from_the_archive() -> None:
+    venue_now = NOON + 180 * M
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        place = request.url.path.rpartition("/")[2]
+        asked.append(place)
+        before, after = (int(request.url.params[name]) for name in ("before", "after"))
+        oldest = venue_now - 1_439 * M if place == "candles" else 0
+        times = [time for time in range(before + 1, after, M) if time >= oldest]
+        rows = [[str(time), "1", "2", "0.5", "1.5", "3", "3", "3", "1"] for time in times]
+        date = {"Date": formatdate(venue_now / 1000, usegmt=True)}
+        return httpx2.Response(200, headers=date, json={"code": "0", "msg": "", "data": rows[::-1]})
+
+    clock = ManualClock(NOON)
+    with Downloader(OKX(), HttpClient(clock, transport=Unread(answer)), clock) as downloader:
+        bars = downloader.bars("BTC/USDT", "1m", TimeRange(NOON - 1_400 * M, NOON - 1_000 * M))
+    assert [bar.open_time for bar in bars] == list(range(NOON - 1_400 * M, NOON - 1_000 * M, M))
+    assert asked == ["candles", "history-candles", "candles"]
 
 
 def test_bars_of_six_hours_and_more_open_by_utc() -> None:

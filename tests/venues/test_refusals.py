@@ -80,6 +80,12 @@ def test_requests_that_are_used_up_come_back_in_an_hour_where_nobody_says() -> N
     assert "25 requests per day" in spent.what and "plan" in spent.advice
 
 
+@pytest.mark.parametrize(("kind", "of_key"), [("quota", True), ("busy", True), ("rate", False), ("ban", False)])
+def test_a_plan_is_the_keys_and_a_ban_the_addresss(kind: str, of_key: bool) -> None:
+    made = refusals.refusal(Bybit(), HttpResponse(200, b"{}"), "said", kind)
+    assert isinstance(made, errors.RateLimited) and made.of_key is of_key
+
+
 @pytest.mark.parametrize(
     ("status", "said", "error"),
     [

@@ -91,7 +91,7 @@ def the_gap_starts_one_bar_late() -> Patch:
 def unfinished_bars_are_accepted() -> Patch:
     def bar(original: Any, self: Tap, venue: str, event: BarUpdate, now: int = 0) -> None:
         if event.closed and self._trades is None:
-            self.put(venue, event.bar)
+            self._put(venue, event.bar)
 
     return around(Tap, "bar", bar)
 
@@ -166,10 +166,10 @@ def a_break_is_not_told() -> Patch:
 @mutant
 def a_reconnection_asks_for_nothing() -> Patch:
     def connected(original: Any, self: Splice, now: int) -> None:
-        before = self._horizon
+        before = self._outset.horizon
         original(self, now)
         if self._was_live:
-            self._horizon = before
+            self._outset.horizon = before
             self.due = max(self.due or 0, self.timeframe.floor(now))
 
     return around(Splice, "connected", connected)
@@ -178,7 +178,7 @@ def a_reconnection_asks_for_nothing() -> Patch:
 @mutant
 def the_watchdog_sleeps() -> Patch:
     def ask(original: Any, self: Splice, now: int) -> Any:
-        if self.online and not self._held and self.due is not None and self.due >= self._horizon:
+        if self.online and not self._held and self.due is not None and self.due >= self._outset.horizon:
             return None
         return original(self, now)
 
@@ -187,8 +187,8 @@ def the_watchdog_sleeps() -> Patch:
 
 @mutant
 def failed_questions_are_not_asked_again() -> Patch:
-    def refused(original: Any, self: Splice, ask: Any, error: Any, now: int) -> None:
-        original(self, ask, error, now)
+    def refused(original: Any, self: Splice, ask: Any, error: Any, now: int, unreadable: Any) -> None:
+        original(self, ask, error, now, unreadable)
         self._questions.not_before = now + 10**9
 
     return around(Splice, "refused", refused)

@@ -67,6 +67,10 @@ class VirtualWorker(Worker):
         self._tick_at: int | None = None
         self._ended = False
 
+    @property
+    def alive(self) -> bool:
+        return not self._ended
+
     def start(self) -> None:
         self.ask(lambda connection, now: connection.start(now))
 

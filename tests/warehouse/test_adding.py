@@ -26,6 +26,12 @@ def test_what_is_not_over_is_not_answered(warehouse: Warehouse) -> None:
     assert warehouse.covered(SERIES, EVER) == [TimeRange(now - MINUTE, now)]
 
 
+def test_the_venues_time_counts_where_our_clock_is_behind_it(warehouse: Warehouse) -> None:
+    later = bars(1, first=3 * 24 * 60)[0]
+    assert warehouse.add(SERIES, [later], provider="binance") == Added(rejected=1)
+    assert warehouse.add(SERIES, [later], provider="binance", venue_time=MARCH + 4 * DAY) == Added(new=1)
+
+
 def test_what_cannot_be_a_bar_is_a_dead_letter_and_its_time_is_still_missing(warehouse: Warehouse) -> None:
     bad = Bar(MARCH + MINUTE, 1.0, 0.5, 1.0, 1.0, 1.0)
     added = warehouse.add(SERIES, [bars(1)[0], bad, bars(1, first=2)[0]], provider="binance", span=TEN)

@@ -48,6 +48,13 @@ def test_flat_rows_without_volume_count_only_where_there_is_nothing_else() -> No
     assert made.bars() == [Bar(0, 10.0, 11.0, 9.5, 10.5, 1.5, 3), Bar(5 * M, 8.0, 8.0, 8.0, 8.0, 0.0, 0)]
 
 
+def test_where_no_row_has_volume_every_row_counts() -> None:
+    rows = [Bar(0, 1.1, 1.1, 1.1, 1.1, 0.0), Bar(M, 1.2, 1.3, 1.2, 1.3, 0.0), Bar(2 * M, 1.25, 1.25, 1.25, 1.25, 0.0)]
+    traded = Bar(6 * M, 2.0, 2.1, 2.0, 2.1, 5.0)
+    made = merge(Columns.from_bars([*rows, Bar(5 * M, 9.0, 9.0, 9.0, 9.0, 0.0), traded]), FIVE, [R(0, 10)])
+    assert made.bars() == [Bar(0, 1.1, 1.3, 1.1, 1.25, 0.0), Bar(5 * M, 2.0, 2.1, 2.0, 2.1, 5.0)]
+
+
 def test_trades_are_known_only_where_all_are() -> None:
     bars = [Bar(0, 1.0, 1.0, 1.0, 1.0, 1.0, 4), Bar(M, 1.0, 1.0, 1.0, 1.0, 1.0)]
     assert merge(Columns.from_bars(bars), FIVE, [R(0, 5)]).bars()[0].trades == -1

@@ -1,0 +1,107 @@
+"""A split changes the whole past of a series: what is on disk is not continued in another scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from btfeeds import monitor
+from btfeeds.clock import ManualClock
+from btfeeds.history.rescaling import Rescaling, factor
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
+from btfeeds.warehouse import Warehouse
+
+DAY = 86_400_000
+JUNE = to_ms("2024-06-03")
+SERIES = Subscription("yahoo", Symbol("NVDA"), Timeframe.parse("1d"))
+CLOCK = ManualClock(JUNE + 5 * DAY)
+
+
+def bar(day: int, price: float = 1200.0) -> Bar:
+    return Bar(JUNE + day * DAY, price, price + price / 100, price - price / 100, price, 1.0)
+
+
+def days(start: int, end: int) -> TimeRange:
+    return TimeRange(JUNE + start * DAY, JUNE + end * DAY)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    with Warehouse(tmp_path / "bars", clock=CLOCK) as made:
+        made.add(SERIES, [bar(n) for n in range(5)], provider="yahoo", span=days(0, 5), adjusted=True)
+        yield made
+
+
+@pytest.fixture
+def told() -> Iterator[list[monitor.Happening]]:
+    heard: list[monitor.Happening] = []
+    sink = monitor.add(heard.append)
+    yield heard
+    monitor.remove(sink)
+
+
+class Asked:
+    """The provider, with one price for every day."""
+
+    def __init__(self, price: float) -> None:
+        self.price = price
+        self.spans: list[TimeRange] = []
+
+    def __call__(self, span: TimeRange) -> list[Bar]:
+        self.spans.append(span)
+        return [bar((time - JUNE) // DAY, self.price) for time in SERIES.timeframe.opens(span)]
+
+
+def check(warehouse: Warehouse, asked: Asked, *, day: float = 10, reach: int | None = None) -> bool:
+    return Rescaling(warehouse).check(SERIES, JUNE + int(day * DAY), reach, asked)
+
+
+def test_bars_of_before_a_split_are_to_be_asked_for_again_and_that_is_told(
+    warehouse: Warehouse, told: list[monitor.Happening]
+) -> None:
+    asked = Asked(120.0)
+    assert check(warehouse, asked)
+    assert asked.spans == [days(4, 5)]
+    assert warehouse.missing(SERIES, days(0, 5)) == [days(0, 5)]
+    assert told == [monitor.PricesRescaled("yahoo", "yahoo NVDA 1d", 0.1, JUNE, JUNE + 5 * DAY, 0)]
+
+
+def test_a_series_whose_scale_is_the_same_stays_and_is_looked_at_once_a_day(warehouse: Warehouse) -> None:
+    asked, looks = Asked(1200.0), Rescaling(warehouse)
+    for hours in (240, 250, 263, 264):
+        assert not looks.check(SERIES, JUNE + hours * 3_600_000, None, asked)
+    assert asked.spans == [days(4, 5)] * 2  # at 240 and at 264
+    assert warehouse.missing(SERIES, days(0, 5)) == []
+
+
+def test_what_was_fetched_today_is_not_looked_at(warehouse: Warehouse) -> None:
+    asked = Asked(120.0)
+    assert not check(warehouse, asked, day=5.9)
+    assert asked.spans == []
+
+
+def test_bars_that_the_provider_has_no_more_keep_their_prices(
+    warehouse: Warehouse, told: list[monitor.Happening]
+) -> None:
+    assert check(warehouse, Asked(120.0), reach=JUNE + 2 * DAY)
+    assert [one.open_time for one in warehouse.bars(SERIES, days(0, 9))] == [JUNE, JUNE + DAY]
+    assert [(one.start, one.older) for one in told if isinstance(one, monitor.PricesRescaled)] == [(JUNE + 2 * DAY, 2)]
+    warehouse.forget(SERIES, days(2, 9))
+    assert not check(warehouse, Asked(120.0), reach=JUNE + 3 * DAY)  # nothing to compare with is left
+
+
+def test_bars_that_were_imported_are_not_thrown_away(warehouse: Warehouse) -> None:
+    warehouse.forget(SERIES, days(1, 2))
+    warehouse.add(SERIES, [bar(1)], provider="import mine.csv")
+    assert check(warehouse, Asked(120.0))
+    assert [one.open_time for one in warehouse.bars(SERIES, days(0, 9))] == [JUNE + DAY]
+
+
+def test_a_correction_of_one_price_is_no_split() -> None:
+    assert factor(bar(0), bar(0, 120.0)) == 0.1
+    assert factor(bar(0), bar(0, 2400.0)) == 2.0
+    assert factor(bar(0), bar(0, 1201.0)) == 1.0
+    assert factor(bar(0), Bar(JUNE, 1200.0, 2400.0, 1188.0, 2300.0, 1.0)) == 1.0
+    assert factor(bar(0), bar(1, 120.0)) == 1.0
