@@ -225,7 +225,7 @@ def test_the_stream_is_told_the_feeds_parameters(monkeypatch: pytest.MonkeyPatch
     assert str(made.pop("subscription")) == "binanceus ETH/USDT 1h"
     assert (made["venue"].name, made.pop("venue").rest_url) == ("binanceus", "http://x")
     told = {"clock": clock, "start": 5, "until": 7, "gaps": "fill", "after": None, "capacity": 9, "backfill": False}
-    assert made == {**told, "relative": True, "stored": None}
+    assert made == {**told, "reckoned_at": NOON, "stored": None}
 
 
 # --- several feeds ---------------------------------------------------------------------------------------------------

@@ -128,7 +128,9 @@ class Seat:
             self.deadline()
         if self.in_history or self.repairs:
             if self.stream.settled != self._settled:
-                self._settled, self.moved, self.moved_at = self.stream.settled, True, self.wall()
+                self._settled, self.moved = self.stream.settled, True
+                if not gave:  # a page has come; to hand over what is at hand is no movement of the venue's
+                    self.moved_at = self.wall()
             elif gave and self._dry:  # the next page is asked for now, however long the strategy took for this one
                 self.moved_at = self.wall()
         return item
@@ -139,7 +141,8 @@ class Seat:
             self._broken, self.repairs = True, False
         elif status is Status.CONNECTED:
             self._broken, self._reach = False, self.timeframe.floor(self.clock.now())
-            self.back_at = self.wall()
+            if self.moved_at >= self.back_at:  # else a link that comes and goes would be patience without end
+                self.back_at = self.wall()
         elif status is Status.DELAYED:
             if not self.in_history:
                 self.repairs, self.moved_at = True, self.wall()
@@ -180,6 +183,10 @@ class Guest(Protocol):
     """The place of a feed whose bars are all at hand: a backtest's, beside live ones whose history comes in."""
 
     instant: int | None  # when the bar closed that had to be put off
+
+    @property
+    def waits(self) -> bool:
+        """Whether a bar was put off, and its turn has not come yet."""
 
     @property
     def ready(self) -> bool:
@@ -233,7 +240,7 @@ class Wake:
         if self.spent:
             return False
         self._waited = True
-        if any(guest.ready for guest in self.guests) or any(self._may_move(other) for other in self.seats):
+        if any(not guest.waits for guest in self.guests) or self._any_may_move():
             return False
         for other in self.seats:
             if other.held is None:
@@ -307,9 +314,14 @@ class Wake:
             return other.instant < instant
         return other.owes(instant) and not self._stuck(other, seat)
 
-    def _may_move(self, seat: Seat) -> bool:
-        """Whether this feed has something to give when it is asked."""
-        return seat.stream.waiting if seat.held is None else not self.must_hold(seat)
+    def _any_may_move(self) -> bool:
+        """Whether a feed has something to give when it is asked. One that is live and holds a bar waits for others,
+        and these wake everybody.
+        """
+        behind = bool(self.guests) or any(seat.in_history or seat.repairs for seat in self.seats)
+        return any(
+            seat.stream.waiting if seat.held is None else behind and not self.must_hold(seat) for seat in self.seats
+        )
 
     def _stuck(self, other: Seat, seat: Seat | None) -> bool:
         """Whether this feed's history has not moved for too long for `seat`, or for who has none: a backtest's feed."""

@@ -188,7 +188,7 @@ class WantedBars(HostedFeed):
             until=until,
             gaps=self.p.gaps,
             after=self._position.last if self._position else None,
-            relative=self.p.fromdate is None,
+            reckoned_at=self._feed_clock.now() if self.p.fromdate is None else None,
             capacity=self.p.buffer,
             backfill=self.p.backfill,
             stored=self._stored(venue, subscription),

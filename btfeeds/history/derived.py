@@ -85,11 +85,9 @@ class Derived:
 
     def _larger(self, base: Subscription) -> Iterator[Subscription]:
         """The series of larger bars beside these minutes that can have been made of them."""
-        for series in self._warehouse.series():
-            one = series.subscription
-            same = (one.venue, one.symbol) == (base.venue, base.symbol)
-            if same and one.timeframe != MINUTE and one.timeframe.holds(MINUTE):
-                yield one
+        for timeframe in self._warehouse.timeframes(base.venue, base.symbol):
+            if timeframe != MINUTE and timeframe.holds(MINUTE):
+                yield Subscription(base.venue, base.symbol, timeframe)
 
     def _continued(self, base: Subscription) -> Iterator[Timeframe]:
         """The timeframes whose newest bar was made from these minutes."""

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from btfeeds import monitor
-from btfeeds.errors import BtfeedsError, HistoryIncomplete, WarehouseError
+from btfeeds.errors import BtfeedsError, HistoryIncomplete, RateLimited, WarehouseError
 from btfeeds.history.budget import others_can_be_asked
 from btfeeds.history.paging import Gone, Page
 from btfeeds.history.ranges import union
@@ -52,17 +52,20 @@ class Relay:
     def pages(self, names: list[str], piece: TimeRange) -> Iterator[Had]:
         """A piece from the first of `names` that gives it; who fails is taken off the list when another is on it.
 
-        Raises the last one's error when all fail, and the errors of the warehouse at once: they are no provider's.
+        Who takes no request for a while is waited for only when all others have failed. Raises the last one's error
+        when all fail, and the errors of the warehouse at once: they are no provider's.
         """
         holes: list[tuple[str, HistoryIncomplete]] = []
-        at, failures, last = piece.start, 0, ""
+        later: dict[str, float] = {}  # who takes no request yet, and for how many s
+        at, failures, last, patient = piece.start, 0, "", False
         while at < piece.end:
             name, until = self._turn(names, at, piece.end)
             if last and last != name:
                 self._changed(last, name, at, "it has the bars from here on")
             last = name
+            others = not patient and (len(names) > 1 or bool(later))
             try:
-                for page in self._asked(name, TimeRange(at, until), others=len(names) > 1):
+                for page in self._asked(name, TimeRange(at, until), others=others):
                     at, failures = page.span.end, 0
                     yield Had(name, page)
                 at = until
@@ -75,12 +78,21 @@ class Relay:
                 failures += 1
                 if self._gone():
                     raise
-                if len(names) > 1:
-                    names.remove(name)
-                    last, _ = self._turn(names, at, piece.end)
+                if isinstance(error, RateLimited) and others:
+                    later[name] = error.retry_after
+                elif len(names) == 1 and not error.fatal and failures < _PATIENCE:
+                    continue
+                if len(names) == 1:
+                    if not later:
+                        raise
+                    patient, failures = True, 0  # nobody else is left
+                    soonest = min(later, key=lambda one: later[one])
+                    del later[soonest]
+                    names.append(soonest)
+                names.remove(name)
+                last, _ = self._turn(names, at, piece.end)
+                if last != name:
                     self._changed(name, last, at, error.line())
-                elif error.fatal or failures >= _PATIENCE:
-                    raise
         for name, hole in holes:
             yield from self._filled(name, hole, [other for other in names if other != name])
 

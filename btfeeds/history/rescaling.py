@@ -1,14 +1,14 @@
 """Series that are given with splits worked in: a split changes all of their past, and what is on disk has the former
 scale.
 
-Such a series is looked at once a day before it is continued: is the newest bar on disk still what the provider gives
-for that time? If its prices are a multiple of what they were, the bars on disk are forgotten, so that they are asked
-for again; two scales in one series would be a jump that nobody has traded.
+Such a series is looked at once a day before it is continued: is a bar on disk still what the provider gives for that
+time? A bar that was fetched before the last look, since what came later may have the new scale already. If its prices
+are a multiple of what they were, the bars on disk are forgotten, so that they are asked for again; two scales in one
+series would be a jump that nobody has traded. When the last look was is kept in the warehouse.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from btfeeds.warehouse import Warehouse
 
 _DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000  # so exactly is it known when a bar was fetched
 _CORRECTION = 0.02  # less than this is no split: a correction, or a rounding
 _ALIKE = 0.005  # how far the ratios of the four prices may lie apart
+_TRIES = 3  # bars that are asked for until the provider has one of them
+_CHUNK = 1_000  # bars whose origin is looked up at once, at first
 
 
 class Rescaling:
@@ -29,43 +32,75 @@ class Rescaling:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._lock = threading.Lock()  # guards _looked
-        self._looked: dict[Subscription, int] = {}
 
     def check(
         self, series: Subscription, now: int, reach: int | None, ask: Callable[[TimeRange], list[Bar]]
     ) -> bool:
         """Whether bars of `series` were forgotten because their scale is an old one; told as PricesRescaled.
 
-        `reach` is the oldest opening time that can be asked for. `ask` gives the provider's bars of a span, or none.
-        Raises the errors of the warehouse.
+        `reach` is the oldest opening time that can be asked for. `ask` gives the provider's bars of a span, or none of
+        those it has no more. Raises its errors, and those of the warehouse; then the look is still to be taken.
         """
         known = self._warehouse.get(series)
         if known is None or not known.rows or known.last < (reach or known.last):
             return False
-        newest = TimeRange(known.last, series.timeframe.close(known.last))
-        with self._lock:
-            looked = self._looked.get(series, 0)
-        fetched = max((one.fetched for _, one in self._warehouse.origin(series, newest) if one.adjusted), default=now)
-        if now - max(looked, fetched) < _DAY_MS:
-            return False
-        held = self._warehouse.bars(series, newest)
-        fresh = ask(newest)
-        with self._lock:
-            self._looked[series] = now
-        ratio = factor(held[0], fresh[0]) if held and fresh else 1.0
-        if ratio == 1.0:
+        noted = self._warehouse.checkpoint(_key(series)) or {}
+        looked = int(noted.get("looked", 0))
+        looked = looked if looked <= now else 0  # a clock that was ahead
+        if now - looked < _DAY_MS:
             return False
         start = known.first if reach is None else max(known.first, series.timeframe.ceil(reach))
-        ours = self._given(series, TimeRange(start, newest.end))
-        gone = sum(self._warehouse.forget(series, span) for span in ours)
+        end = series.timeframe.close(known.last)
+        behind = end
+        for _ in range(_TRIES):
+            found = self._fetched_before(series, TimeRange(start, behind), looked)
+            if found is None:
+                if behind == end:  # imported, all of it
+                    self._note(series, now)
+                return False
+            bar, fetched = found
+            if now - fetched < _DAY_MS:  # so are all others: there was nothing to look at before
+                self._note(series, fetched)
+                return False
+            held, fresh = self._warehouse.bars(series, bar), ask(bar)
+            if held and fresh:
+                ratio = factor(held[0], fresh[0])
+                if ratio != 1.0:
+                    self._forget(series, TimeRange(start, end), ratio, known.rows)
+                self._note(series, now)
+                return ratio != 1.0
+            behind = bar.start
+        return False
+
+    def _fetched_before(self, series: Subscription, span: TimeRange, looked: int) -> tuple[TimeRange, int] | None:
+        """The last bar in `span` that an adjusting provider gave before the last look, or else the one given first.
+
+        With it when it was fetched; None where no such bar is.
+        """
+        found: tuple[TimeRange, int] | None = None
+        end, count = span.end, _CHUNK
+        while end > span.start:
+            begin = max(span.start, series.timeframe.back(end, count))
+            for run, origin in reversed(self._warehouse.origin(series, TimeRange(begin, end))):
+                if origin.adjusted and (found is None or origin.fetched < found[1]):
+                    found = TimeRange(series.timeframe.floor(run.end - 1), run.end), origin.fetched
+                    if origin.fetched // _HOUR_MS < looked // _HOUR_MS:
+                        return found
+            end, count = begin, count * 4
+        return found
+
+    def _forget(self, series: Subscription, span: TimeRange, ratio: float, rows: int) -> None:
+        ours = self._given(series, span)
+        gone = sum(self._warehouse.forget(series, each) for each in ours)
         Derived(self._warehouse).correct(series, ours, gone=True)
         monitor.publish(
             monitor.PricesRescaled(
-                series.venue, str(series), round(ratio, 6), ours[0].start, ours[-1].end, known.rows - gone
+                series.venue, str(series), round(ratio, 6), ours[0].start, ours[-1].end, rows - gone
             )
         )
-        return True
+
+    def _note(self, series: Subscription, looked: int) -> None:
+        self._warehouse.set_checkpoint(_key(series), {"looked": looked})
 
     def _given(self, series: Subscription, span: TimeRange) -> list[TimeRange]:
         """Where bars lie that an adjusting provider gave; those of an import cannot be asked for again."""
@@ -88,3 +123,7 @@ def factor(before: Bar, now: Bar) -> float:
         return 1.0
     ratio = now.close / before.close
     return ratio if abs(ratio - 1.0) > _CORRECTION else 1.0
+
+
+def _key(series: Subscription) -> str:
+    return f"scale {series}"

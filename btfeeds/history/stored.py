@@ -142,19 +142,20 @@ class StoredHistory:
                 continue
             held = [] if stored else subtract([piece], missing)  # on disk, and asked for again to save a request
             at = piece.start
+            given = self._stored(wanted, piece, gone) if stored else self._asked(wanted, piece, gone, keep)
             try:
-                for page in self._stored(wanted, piece, gone) if stored else self._asked(wanted, piece, gone, keep):
+                for page in self._with_held(wanted, given, piece, held, gone) if held and read else given:
                     at = page.span.end
-                    yield self._with_stored(wanted, page, held) if held and read else page
+                    yield page
             except HistoryIncomplete as some:  # single bars, or older ones than there are: what follows is had
                 gaps = union(TimeRange(*one) for one in some.missing)
                 rest = subtract(gaps, held)
                 lacking += rest
                 error = some if rest or not gaps else error
-                had = both(held, gaps)
-                again = [(TimeRange(max(one.start, at), one.end), True) for one in had if one.end > at]
                 behind = max((one.end for one in gaps), default=at)
-                if at < behind < piece.end:
+                goes_on = at < behind < piece.end  # it has said nothing of what follows
+                again = [(one, True) for one in both(held, [TimeRange(at, behind if goes_on else piece.end)])]
+                if goes_on:
                     again.append((TimeRange(behind, piece.end), stored))
                 todo.extendleft(reversed(again))
         if error is not None:
@@ -162,14 +163,19 @@ class StoredHistory:
             raise HistoryIncomplete(error.what, error.did, error.advice, missing=spans)
 
     def _rescaled(self, wanted: Subscription, gone: Gone | None) -> bool:
-        """Whether what is on disk had prices of before a split, and was forgotten."""
+        """Whether what is on disk had prices of before a split, and was forgotten.
+
+        Raises what the venue or the network says: what is of one scale is not continued in one that is not known.
+        """
 
         def ask(span: TimeRange) -> list[Bar]:
+            bars: list[Bar] = []
             try:
-                pages = self.source.pages(wanted.symbol, wanted.timeframe, span, cancelled=gone)
-                return [bar for page in pages for bar in page.bars]
-            except BtfeedsError:
-                return []  # the question that follows will say so
+                for page in self._asked(wanted, span, gone, keep=False):
+                    bars += page.bars
+            except HistoryIncomplete:
+                pass  # these bars cannot be had: others can
+            return bars
 
         if self._rescaling is None or self._warehouse is None or self._warehouse.readonly or not self._usable:
             return False
@@ -180,6 +186,19 @@ class StoredHistory:
         except WarehouseError as problem:
             self._without(problem)
             return False
+
+    def _with_held(
+        self, wanted: Subscription, pages: Iterator[Page], piece: TimeRange, held: list[TimeRange], gone: Gone | None
+    ) -> Iterator[Page]:
+        """The pages of an answer for `piece` with what is `held` on disk: in them, between them, and behind them."""
+        at = piece.start
+        for page in pages:
+            for hole in both(held, [TimeRange(at, page.span.start)]):
+                yield from self._stored(wanted, hole, gone)
+            at = max(at, page.span.end)
+            yield self._with_stored(wanted, page, held)
+        for rest in both(held, [TimeRange(at, piece.end)]):  # the answer may lag behind what was heard live
+            yield from self._stored(wanted, rest, gone)
 
     def _with_stored(self, wanted: Subscription, page: Page, held: list[TimeRange]) -> Page:
         """A page together with what is on disk in its span and was not in the answer: it is no less there."""

@@ -148,11 +148,14 @@ class Traded:
         last: Trade | None = None  # the latest known before it
         while True:
             asked = TimeRange(start, quiet)
-            trades = self._oldest(symbol, asked, gone) or self._oldest(symbol, asked, gone)  # none may be a mistake
+            trades, full = self._oldest(symbol, asked, gone)
+            if not trades:  # may be a mistake
+                trades, full = self._oldest(symbol, asked, gone)
             before = [trade for trade in trades if trade.time < quiet]
             if before:
+                again = not full and last is not None and before[-1].time <= last.time  # nothing follows, it says twice
                 last = before[-1]
-                if len(before) < len(trades):
+                if again or len(before) < len(trades):
                     return last.price
             else:
                 quiet = start
@@ -160,19 +163,19 @@ class Traded:
                 if quiet - last.time <= 1:
                     same, _, _ = self._trades(symbol, TimeRange(last.time, quiet), gone)
                     return (same or [last])[-1].price
-                start = (last.time + quiet) // 2
+                start = last.time if before and not full else (last.time + quiet) // 2
             elif start == 0:
                 return 0.0
             else:
                 back *= 4
                 start = max(0, time - back)
 
-    def _oldest(self, symbol: Symbol, span: TimeRange, gone: Gone) -> list[Trade]:
-        """The first page of the trades of a span, or of those behind it."""
+    def _oldest(self, symbol: Symbol, span: TimeRange, gone: Gone) -> tuple[list[Trade], bool]:
+        """The first page of the trades of a span, or of those behind it; whether no more of them fit into it."""
         request = self._provider.trades_request(symbol, span)
         assert request is not None  # who asks for trades knows that they are offered
         _, trades = self._asker.parsed(request, self._provider.parse_trades, gone)
-        return list(trades)
+        return list(trades), len(trades) >= _most(request)
 
 
 def _most(request: HttpRequest) -> float:

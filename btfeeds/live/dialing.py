@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 _HEAD_START_S = 0.25  # RFC 8305 §5
+_LOCAL = ("localhost", "127.0.0.1", "::1")  # never through a proxy, as history
 _SLICE_S = 0.1  # how soon it is noticed that an attempt was given up
 _MOST_OF_A_PROXY = 16_384  # bytes of its answer
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
@@ -65,6 +66,8 @@ class Attempt:
 
 def proxy_variable(host: str, secure: bool) -> str:
     """The environment variable that names a proxy for this host, or ""."""
+    if host in _LOCAL:
+        return ""
     name = "https_proxy" if secure else "http_proxy"
     found = next((name for name in (name, name.upper()) if os.environ.get(name, "").strip()), "")
     return "" if not found or proxy_bypass_environment(host) or _in_a_net(host) else found

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -215,6 +216,15 @@ def hub_for(
         if key not in _hubs or _hubs[key].closed:
             _hubs[key] = Hub(venue, clock, make(), policy, ca_file)
         return _hubs[key]
+
+
+def _at_exit() -> None:
+    """Streams that nobody has closed: say goodbye for them."""
+    for hub in list(_hubs.values()):
+        hub.stop(_patience())
+
+
+atexit.register(_at_exit)
 
 
 def _close(hub: Hub) -> None:

@@ -10,15 +10,16 @@ from btfeeds.market import Timeframe
 
 
 class Outset:
-    """`horizon`: bars that open before it cannot come live any more. `begins`: an instant that the first bar wanted was
-    reckoned from, as long as none was given; None: it does not hang on a clock.
+    """`horizon`: bars that open before it cannot come live any more. `reckoned_at`: the now that the first bar wanted
+    was reckoned from, as long as that is the one that is due; None: it does not hang on a clock.
     """
 
-    def __init__(self, timeframe: Timeframe, horizon: int, begins: int | None) -> None:
+    def __init__(self, timeframe: Timeframe, horizon: int, reckoned_at: int | None) -> None:
         self.horizon = horizon
-        self.begins = begins
+        self.reckoned_at = reckoned_at
         self._timeframe = timeframe
         self._confirmed_at = -1
+        self._first: tuple[int, int] | None = None  # what was due at first, and when the bar under way opened then
 
     def confirmed(self, now: int) -> int:
         """The stream is confirmed, or asked for; returns when the bar under way opened."""
@@ -29,12 +30,13 @@ class Outset:
     def moved(self, ms: int, due: int | None) -> int | None:
         """The venue's time is later by so much than was thought. Returns the first bar wanted, when that is earlier."""
         floor, at = self._timeframe.floor, self._confirmed_at
-        if self.begins is not None:
-            self.begins += ms
         if at >= 0:
             self._confirmed_at += ms
-            if self.horizon == floor(at) and ms < 0:
+            if ms < 0 and self.horizon == floor(at):
                 self.horizon = floor(at + ms)
-        if self.begins is None or due is None or floor(self.begins) >= due:
+        if self.reckoned_at is None or due is None:
             return due
-        return floor(self.begins)
+        self._first = self._first or (due, floor(self.reckoned_at))
+        self.reckoned_at += ms
+        first, opened = self._first
+        return min(due, floor(first - (opened - floor(self.reckoned_at))))

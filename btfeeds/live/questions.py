@@ -18,6 +18,7 @@ class Questions:
         self.not_before = 0
         self._retry_ms = retry_ms
         self._number = 0
+        self._damaged, self._times = -1, 0
 
     def put(self, span: TimeRange, reason: str) -> Ask:
         self._number += 1
@@ -34,6 +35,12 @@ class Questions:
         pause = self._retry_ms[min(self.vain, len(self._retry_ms)) - 1]
         self.not_before = now + pause
         return pause
+
+    def damaged(self, due: int) -> int:
+        """What was asked for is there and cannot be a bar: how often that was so of the one that opens at `due`."""
+        self._times = self._times + 1 if due == self._damaged else 1
+        self._damaged = due
+        return self._times
 
     def begin_anew(self) -> None:
         """What was in vain counts no more."""

@@ -20,9 +20,10 @@ from btfeeds.market import EMPTY, Bar, TimeRange
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """The stream is confirmed at `time` (venue's clock)."""
+    """The stream is confirmed at `time`, by what was taken for the venue's clock: `skew` ms ahead of ours."""
 
     time: int
+    skew: int = 0
 
 
 @dataclass(frozen=True, slots=True)

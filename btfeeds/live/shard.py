@@ -126,7 +126,11 @@ class Shard:
         """A tap came to a channel that is carried already: it is told so, before a break can be told."""
         with self._lock:
             if tap.channel in self._up:
-                tap.up(self._hub.now())
+                self._tell_up(tap)
+
+    def _tell_up(self, tap: Ear) -> None:
+        skew = self._hub.skew.value
+        tap.up(self._hub.clock.now() + skew, skew)
 
     def stop(self) -> list[Worker]:
         with self._lock:
@@ -166,7 +170,6 @@ class Shard:
         with self._lock:
             if worker not in self._workers:
                 return  # it was told to go, and what it carries does not last
-            now = self._hub.now()
             for channel in channels:
                 if channel not in self.channels:
                     continue  # it was given up while this was under way
@@ -175,7 +178,7 @@ class Shard:
                 self._proven.add(channel)
                 for tap in self._hub.taps(channel):
                     if channel not in self._up:
-                        tap.up(now)
+                        self._tell_up(tap)
                     elif before != self._coverage.voice(channel):
                         tap.seam()
                 self._up.add(channel)

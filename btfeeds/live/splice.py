@@ -43,7 +43,7 @@ class Splice:
         backfill: bool = True,
         gaps: str = "mark",
         after: Bar | None = None,
-        relative: bool = False,
+        reckoned_at: int | None = None,
         policy: SplicePolicy = SplicePolicy(),  # noqa: B008 - frozen
         next_open: NextOpen | None = None,
     ) -> None:
@@ -63,13 +63,12 @@ class Splice:
         self._out = Outbox()
         self.ready = self._out.line  # whether there is something to `take`, for who looks often
         self._held: dict[int, Delivery] = {}
-        self._outset = Outset(timeframe, self.due or 0, start if relative else None)
+        self._outset = Outset(timeframe, self.due or 0, reckoned_at)
         self.silence = Silence()
         self._questions = Questions(policy.retry_ms)
         self._repair = Repair(venue, name)
         self._unchecked = start is None  # without history nothing else would tell that the symbol does not exist
-        self._any, self._past = after is not None, "history"  # `past` is where bars of before the stream come from
-        self._seeds = start is not None  # the first history is asked for even where breaks are not repaired
+        self._any, self._seeds = after is not None, start is not None  # the first history is asked for in any case
         self._memory = Memory(after)
         self._out.say(Status.DELAYED, "start")
         self._check_until()
@@ -84,7 +83,7 @@ class Splice:
         """The stream is confirmed: what closes from now on comes live; what closed before must come from history."""
         opened = self._outset.confirmed(now)
         if self.due is None:
-            self.due, self._outset.begins = opened, now
+            self.due, self._outset.reckoned_at = opened, now
         if not self.asks:
             self._absent(opened)
         if self.online:
@@ -121,19 +120,18 @@ class Splice:
             self._again(bar)
             return
         if due is None or (due >= self._outset.horizon and self._hours.shut(due, open_time)):
-            self.due = open_time
+            self.due, self._outset.reckoned_at = open_time, None
         elif open_time > due and not self.asks:
             self._absent(open_time)
         self.silence.spoke()
-        source = "live" if open_time >= self._outset.horizon else self._past  # a snapshot tells of older ones, too
         if open_time == self.due:
             self._admit_lateness(now)
-            self._emit(bar, source)
+            self._emit(bar, "live")
             self._drain()
             if not self._held and self.due >= self._outset.horizon:
                 self._questions.vain = 0
         elif len(self._held) < self.policy.held_bars:
-            self._held[open_time] = Delivery(bar, source)
+            self._held[open_time] = Delivery(bar, "live")
         else:
             # Too many wait: let them go, history has them too.
             self._outset.horizon = max(self._outset.horizon, self.timeframe.close(open_time))
@@ -161,6 +159,7 @@ class Splice:
                 self._questions.open, self._unchecked = None, False
             return
         self._admit_lateness(now)
+        source = "backfill" if self._was_live else "history"
         for bar in bars:
             if bar.open_time not in span:
                 continue
@@ -172,12 +171,12 @@ class Splice:
             if self.error:
                 break
             if self.due < bar.open_time:
-                self._held.setdefault(bar.open_time, Delivery(bar, self._past))  # behind a gap that is held open
+                self._held.setdefault(bar.open_time, Delivery(bar, source))  # behind a gap that is held open
                 continue
             if bar.open_time in self._held:
                 self._drain()  # the stream's own word, where there is one
                 continue
-            self._emit(bar, self._past)
+            self._emit(bar, source)
             self._repair.bars += 1
             self.summary.backfilled += self._was_live
         self._absent(min(span.end, self.timeframe.floor(now - self.policy.lag_ms)))
@@ -202,7 +201,8 @@ class Splice:
         if error.fatal and not unreadable:
             self.refuse(error)
             return
-        if self.due is not None and self.due in unreadable and self._questions.vain >= self.policy.unreadable_tries:
+        damaged = self._questions.damaged(self.due) if self.due is not None and self.due in unreadable else 0
+        if damaged > self.policy.unreadable_tries:
             self._questions.begin_anew()
             self._absent(unreadable.end, "what the venue has here cannot be a bar")
             self._drain()
@@ -239,7 +239,7 @@ class Splice:
         asked = self._questions.open is not None and self._questions.open.reason != "overdue"
         if self.due < self._outset.horizon or asked or self._questions.vain or now >= self._hours.overdue(self.due):
             return None
-        self._was_live, self._seeds, self._past = True, False, "backfill"
+        self._was_live, self._seeds = True, False
         return self._out.say_now(Status.LIVE)
 
     @property
@@ -314,9 +314,9 @@ class Splice:
             self._check_until()
             return
         self._out.put(bar, source)
-        self._any, self._outset.begins = True, None
+        self._any = True
         self._memory.add(bar)
-        self.due = self.timeframe.close(bar.open_time)
+        self.due, self._outset.reckoned_at = self.timeframe.close(bar.open_time), None
         self._check_until()
 
     def _check_until(self) -> None:
@@ -360,7 +360,7 @@ class Splice:
             for bar in self._hours.owed(flat_bars(self.timeframe, span, self._memory.last.close)):
                 self._out.put(bar, "filled")
                 self._memory.add(bar)
-        self.due = end
+        self.due, self._outset.reckoned_at = end, None
         if lacking and self.gaps == "stop":
             self.refuse(lacking_bars(self.name, span))
         self._check_until()

@@ -12,6 +12,7 @@ enough, with what corrected it meanwhile; when the process ends before, history 
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -221,3 +222,13 @@ def _release(writer: Writer) -> None:
         for key in [key for key, known in _writers.items() if known is writer]:
             del _writers[key]
     writer.end()
+
+
+def _at_exit() -> None:
+    """Feeds that nobody has closed: what they have delivered is written all the same."""
+    for key, writer in list(_writers.items()):
+        if key[0] == os.getpid():
+            writer.end()
+
+
+atexit.register(_at_exit)

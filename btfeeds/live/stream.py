@@ -43,7 +43,7 @@ class Stream:
     gaps: what to do about bars the venue does not have. "mark" tells (UNKNOWN with a Gap) and goes on; "fill" puts flat
         bars in their place, also for bars without trades where the venue leaves those out; "hold" waits until they are
         there; "stop" ends the stream with an error.
-    relative: `start` was reckoned back from the clock's now, which may be wrong: it follows when the venue's is known.
+    reckoned_at: the clock's now from which `start` was reckoned back: it follows when the venue's time is known.
     after: the last bar that an earlier run handed over: this one continues behind it, whatever `start` says before it.
     capacity: how many closed bars may wait for the consumer before the oldest is dropped (and fetched again later).
     backoff_ms: waits before a reconnection, where the default is not wanted.
@@ -63,7 +63,7 @@ class Stream:
         backfill: bool = True,
         gaps: str = "mark",
         after: Bar | None = None,
-        relative: bool = False,
+        reckoned_at: int | None = None,
         capacity: int = 4_096,
         backoff_ms: tuple[int, ...] | None = None,
         ca_file: str | None = None,
@@ -93,7 +93,7 @@ class Stream:
             backfill=backfill and self._has_history,
             gaps=gaps,
             after=after,
-            relative=relative and after is None,
+            reckoned_at=None if after else reckoned_at,
             policy=policy,
             next_open=lambda time: venue.next_open(subscription.symbol, time),
         )
@@ -269,7 +269,7 @@ class Stream:
                 splice.silence.seen = self._tap.seen
             splice.answered(entry.ask, entry.span, entry.bars, self.now(), done=entry.done)
         elif isinstance(entry, Up):
-            splice.connected(entry.time)
+            splice.connected(entry.time - entry.skew + self._skew)
         elif isinstance(entry, Down):
             self._settling.broken()
             splice.broken(entry.reason)

@@ -35,8 +35,8 @@ class Ear(Protocol):
     def trades_seen(self, venue: str, last_id: int, time: int) -> None:
         """Which trade was the venue's last."""
 
-    def up(self, time: int) -> None:
-        """The channel is confirmed."""
+    def up(self, time: int, skew: int = 0) -> None:
+        """The channel is confirmed at `time` by what is taken for the venue's clock, so far (ms) ahead of ours."""
 
     def down(self, reason: str) -> None:
         """It is gone."""
@@ -161,10 +161,10 @@ class Tap:
             monitor.publish(monitor.RingOverflowed(venue, self._name))
         self.wake()
 
-    def up(self, time: int) -> None:
+    def up(self, time: int, skew: int = 0) -> None:
         if self._trades is not None:
             self._trades.doubt()  # what came before may be of a subscription that was ended in between
-        self.ring.put(Up(time))
+        self.ring.put(Up(time, skew))
         self.wake()
 
     def down(self, reason: str) -> None:

@@ -59,7 +59,7 @@ class TickTap:
     def again(self, venue: str, bar: Bar) -> None:
         """As `bar`."""
 
-    def up(self, time: int) -> None:
+    def up(self, time: int, skew: int = 0) -> None:
         self.since = time
         self._line.up(time)
         self._wake()

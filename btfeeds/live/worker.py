@@ -168,15 +168,16 @@ class Worker:
 
     def _turn(self) -> None:
         connection, clock = self.connection, self._clock
+        # first of all, so that the answer to a ping that is sent in this turn cannot have lain there
+        transport, dry = self._transport, clock.monotonic()
+        lay_there = transport is not None and not self._stopping and transport.wait(0)
+        if transport is not None and lay_there:  # when it came, nobody knows
+            self._read(transport)
         while self._commands:
             self._do(self._commands.popleft()(connection, clock.monotonic()))
         if self._stopping:
             self._do(connection.stop())
             return
-        transport, dry = self._transport, clock.monotonic()
-        lay_there = transport is not None and transport.wait(0)
-        if transport is not None and lay_there:  # when it came, nobody knows; the answer to a ping may be in it
-            self._read(transport)
         self._do(connection.tick(clock.monotonic()))
         if lay_there or connection.state is State.CLOSED:
             return

@@ -42,9 +42,8 @@ def all_series(db: sqlite3.Connection, number: int | None = None) -> list[Series
     """Every series (or the one with `number`), by venue, symbol and length of a bar."""
     where, arguments = ("", ()) if number is None else ("WHERE s.id = ?", (number,))
     rows = db.execute(
-        "SELECT s.venue, s.symbol, s.timeframe, s.first, s.last, s.rows, coalesce(f.bytes, 0), coalesce(f.files, 0), "
-        "s.validated, s.score FROM series s LEFT JOIN (SELECT series, sum(bytes) AS bytes, count(*) AS files "
-        f"FROM file GROUP BY series) f ON f.series = s.id {where}",
+        "SELECT venue, symbol, timeframe, first, last, rows, (SELECT coalesce(sum(bytes), 0) FROM file WHERE series = "
+        f"s.id), (SELECT count(*) FROM file WHERE series = s.id), validated, score FROM series s {where}",
         arguments,
     )
     found = [
@@ -53,6 +52,12 @@ def all_series(db: sqlite3.Connection, number: int | None = None) -> list[Series
     ]
     return sorted(found, key=lambda one: (one.subscription.venue, one.subscription.symbol,
                                           one.subscription.timeframe.ms))  # fmt: skip
+
+
+def timeframes(db: sqlite3.Connection, venue: str, symbol: Symbol) -> list[Timeframe]:
+    """The timeframes of which there is a series of `symbol`, by length."""
+    found = db.execute("SELECT timeframe FROM series WHERE venue = ? AND symbol = ?", (venue, str(symbol)))
+    return sorted((Timeframe.parse(text) for (text,) in found), key=lambda one: one.ms)
 
 
 def count_more(db: sqlite3.Connection, number: int, rows: int, first: int, last: int) -> None:

@@ -84,6 +84,11 @@ class Warehouse(Closing):
         with self._catalogue.reading() as db:
             return books.all_series(db)
 
+    def timeframes(self, venue: str, symbol: Symbol) -> list[Timeframe]:
+        """The timeframes of which there is a series of `symbol`, by length."""
+        with self._catalogue.reading() as db:
+            return books.timeframes(db, venue, symbol)
+
     def files(self, subscription: Subscription | None = None) -> list[tuple[Subscription, SealedFile]]:
         """The sealed files of one series or of all, by time in each."""
         with self._catalogue.reading() as db:

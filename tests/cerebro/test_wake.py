@@ -501,3 +501,36 @@ def test_the_last_live_bar_of_all_waits_for_the_others_too() -> None:
     a.stream.live = False  # its stream has reached the end of the asked range
     hold(a, NOON)
     assert table(a, b).must_hold(a)
+
+
+def test_handing_over_what_is_at_hand_is_no_movement_of_a_history_that_hangs() -> None:
+    wall = Wall()
+    one, hanging = beginner(wall, "kraken"), beginner(wall, "kraken")
+    wake = table(one, hanging)
+    for minute in range(3):
+        one.stream.push(bar(NOON + minute * MINUTE))
+    one.held = one.pull()  # type: ignore[assignment]
+    wall.seconds += 2.1
+    assert not wake.must_hold(one)
+    one.held = None
+    one.held = one.pull()  # type: ignore[assignment]
+    assert not wake.must_hold(one), "it is of the same page"
+
+
+def test_a_link_that_comes_and_goes_is_not_waited_for_without_end() -> None:
+    wall = Wall()
+    begun, flapping = beginner(wall, "kraken"), beginner(wall, "okx")
+    wake = table(begun, flapping)
+    flapping.stream.push(bar(NOON))
+    flapping.pull()
+    flapping.pull()
+    begun.moved = True
+    hold(begun, NOON + MINUTE)
+    held = []
+    for _ in range(6):
+        flapping.hear(Status.CONNBROKEN)
+        flapping.hear(Status.CONNECTED)
+        flapping.hear(Status.DELAYED)
+        wall.seconds += 30
+        held.append(wake.must_hold(begun))
+    assert held[0] and not held[-1]

@@ -93,7 +93,7 @@ class Server:
             assert json.loads(connection.recv(timeout=10)) == {"action": "subscribe", "trades": [AAPL]}
             connection.send('[{"T":"subscription","trades":["AAPL"],"bars":[],"corrections":["AAPL"]}]')
             for second, messages in self._said:
-                if self._gone.wait(max(0.0, (START + second * 1000 - self._clock.now()) / 1000 / SPEED)):
+                if self._gone.wait(max(0.0, (START + second * 1000 - self._clock.now()) / 1000 / self._clock.speed)):
                     return
                 connection.send(json.dumps(messages))
             self._gone.wait(10)
@@ -137,7 +137,7 @@ def test_a_late_trade_first_does_not_make_the_bar_under_way_whole_and_one_taken_
         (226, [sold(226, "V6", 106, 1)]),  # closes 180
         (271, [sold(271, "V7", 107, 1)]),
     ]
-    clock = ScaledClock(START, SPEED)
+    clock = ScaledClock(START, SPEED / 2)  # the bar has to be given before its trade is taken back
     with Server(clock, said).serving() as hosts:
         met = heard(Alpaca("alpaca", **hosts), clock, AAPL, "45s", until=START + 225_000)
     given = ((90, 102.0), (135, 104.0), (180, 105.0))

@@ -127,3 +127,15 @@ def test_bars_that_do_not_consist_of_minutes_are_not_made(warehouse: Warehouse) 
 
 def test_a_series_without_minutes_gives_nothing(warehouse: Warehouse) -> None:
     assert Derived(warehouse).make(HOURS, [span(0, 60)]) == 0
+
+
+def test_a_minute_is_corrected_without_a_look_at_every_other_series(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(warehouse, 0, 10)
+    made = Derived(warehouse)
+    made.make(FIVES, [span(0, 10)])
+    warehouse.revise(MINUTES, bar(7, volume=3.0), provider="binance")
+    monkeypatch.setattr(warehouse, "series", None)  # it lists hundreds of them
+    assert made.correct(MINUTES, [span(7, 8)]) == 1
+    assert volumes(warehouse) == [(0, 5.0), (5, 7.0)]

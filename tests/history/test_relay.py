@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -53,13 +54,17 @@ class Provider:
 
 
 class Closed(Provider):
-    """Takes no request for an hour: it is waited for, unless somebody else can be asked."""
+    """Takes no request for so many `seconds`: it is waited for, unless somebody else can be asked."""
+
+    def __init__(self, seconds: float = 3_600.0, **more: Any) -> None:
+        super().__init__(**more)
+        self.seconds = seconds
 
     def fill(self, _: Symbol, __: Timeframe, span: TimeRange, *, cancelled: Gone) -> Iterator[Page]:
-        self.asked.append((span.start, span.end))
         if getattr(budget._thread, "others", False):
-            raise RateLimited("It takes no request for 3600 s more.")
-        yield Page(span, [])
+            self.asked.append((span.start, span.end))
+            raise RateLimited("It takes no request yet.", retry_after=self.seconds)
+        yield from super().fill(_, __, span, cancelled=cancelled)
 
     pages = fill
 
@@ -81,6 +86,33 @@ def test_who_takes_no_request_for_long_is_waited_for_only_where_nobody_else_is_l
     assert had(relay({"one": Closed()}), "one") == [("one", 0, 50)]
     assert had(relay({"one": Provider(fails=0), "other": Closed()}), "one other") == [("other", 0, 50)]
     assert not getattr(budget._thread, "others", False)
+
+
+NOT_LISTED = UnknownSymbol("It has no BTC/USDT.")
+
+
+def test_who_takes_no_request_for_long_is_waited_for_when_the_others_fail(changes: list[monitor.Happening]) -> None:
+    given = {"one": Closed(), "b": Provider(fails=0, error=NOT_LISTED), "c": Provider(fails=20, error=DOWN)}
+    assert had(relay(given), "one b c") == [("c", 0, 20), ("one", 20, 50)]
+    assert [(one.venue, one.to, one.reason) for one in changes if isinstance(one, monitor.ProviderChanged)] == [
+        ("one", "b", "It takes no request yet."),
+        ("b", "c", "It has no BTC/USDT."),
+        ("c", "one", "It cannot be reached."),
+    ]
+
+
+def test_of_two_that_take_no_request_the_one_that_does_so_sooner_is_waited_for() -> None:
+    assert had(relay({"a": Closed(90.0), "b": Closed(3_600.0)}), "a b") == [("a", 0, 50)]
+    assert had(relay({"a": Closed(3_600.0), "b": Closed(90.0)}), "a b") == [("b", 0, 50)]
+    given = {"a": Closed(3_600.0), "b": Closed(90.0, fails=20, error=NOT_LISTED)}
+    assert had(relay(given), "a b") == [("b", 0, 20), ("a", 20, 50)]
+
+
+def test_when_who_was_waited_for_fails_too_its_error_is_told() -> None:
+    given = {"a": Closed(fails=0, error=DOWN), "b": Provider(fails=0, error=NOT_LISTED)}
+    with pytest.raises(NetworkError):
+        had(relay(given), "a b")
+    assert given["a"].asked == [(0, 50)] * 4 and given["b"].asked == [(0, 50)]
 
 
 def had(made: Relay, names: str, start: int = 0, end: int = 50) -> list[tuple[str, int, int]]:

@@ -9,11 +9,13 @@ import pytest
 
 from btfeeds import monitor
 from btfeeds.clock import ManualClock
+from btfeeds.errors import NetworkError
 from btfeeds.history.rescaling import Rescaling, factor
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.warehouse import Warehouse
 
 DAY = 86_400_000
+HOUR = 3_600_000
 JUNE = to_ms("2024-06-03")
 SERIES = Subscription("yahoo", Symbol("NVDA"), Timeframe.parse("1d"))
 CLOCK = ManualClock(JUNE + 5 * DAY)
@@ -79,6 +81,63 @@ def test_a_series_whose_scale_is_the_same_stays_and_is_looked_at_once_a_day(ware
 def test_what_was_fetched_today_is_not_looked_at(warehouse: Warehouse) -> None:
     asked = Asked(120.0)
     assert not check(warehouse, asked, day=5.9)
+    assert asked.spans == []
+
+
+def test_a_split_is_noticed_although_every_hour_a_bar_is_added(
+    tmp_path: Path, told: list[monitor.Happening]
+) -> None:
+    clock, series = ManualClock(JUNE), Subscription("yahoo", Symbol("NVDA"), Timeframe.parse("1h"))
+
+    def priced(span: TimeRange) -> list[Bar]:  # since hour 30 there are ten new shares for one
+        price = 1200.0 if clock.now() < JUNE + 30 * HOUR else 120.0
+        return [Bar(time, price, price, price, price, 1.0) for time in series.timeframe.opens(span)]
+
+    noticed = []
+    with Warehouse(tmp_path / "hours", clock=clock) as hours:
+        for hour in range(1, 60):
+            clock.set(JUNE + hour * HOUR)
+            if Rescaling(hours).check(series, clock.now(), None, priced):  # as a new process each time
+                noticed.append(hour)
+            for lacking in hours.missing(series, TimeRange(JUNE, clock.now())):
+                hours.add(series, priced(lacking), provider="yahoo", span=lacking, adjusted=True)
+        assert {one.close for one in hours.bars(series, days(0, 3))} == {120.0}
+    assert noticed == [49]  # the first bar was fetched at 1, so that it was looked at 25 and 49
+    assert [one.factor for one in told if isinstance(one, monitor.PricesRescaled)] == [0.1]
+
+
+def test_a_look_that_was_not_answered_is_still_to_be_taken(warehouse: Warehouse) -> None:
+    def down(_: TimeRange) -> list[Bar]:
+        raise NetworkError("It cannot be reached.")
+
+    with pytest.raises(NetworkError):
+        Rescaling(warehouse).check(SERIES, JUNE + 10 * DAY, None, down)
+    assert check(warehouse, Asked(120.0))
+
+
+def test_a_bar_that_the_provider_has_no_more_is_followed_by_the_one_before_it(warehouse: Warehouse) -> None:
+    asked = Asked(120.0)
+    assert Rescaling(warehouse).check(
+        SERIES, JUNE + 10 * DAY, None, lambda span: [one for one in asked(span) if one.open_time < JUNE + 4 * DAY]
+    )
+    assert asked.spans == [days(4, 5), days(3, 4)]
+
+
+def test_where_the_provider_has_none_of_the_bars_it_was_no_look(warehouse: Warehouse) -> None:
+    assert not Rescaling(warehouse).check(SERIES, JUNE + 10 * DAY, None, lambda _: [])
+    assert check(warehouse, Asked(120.0))
+
+
+def test_a_look_of_a_clock_that_was_ahead_does_not_count(warehouse: Warehouse) -> None:
+    assert not check(warehouse, Asked(1200.0), day=9_999)
+    assert check(warehouse, Asked(120.0))
+
+
+def test_a_series_that_was_imported_is_asked_of_nobody(warehouse: Warehouse) -> None:
+    warehouse.forget(SERIES, days(0, 5))
+    warehouse.add(SERIES, [bar(1), bar(2)], provider="import mine.csv")
+    asked = Asked(120.0)
+    assert not check(warehouse, asked)
     assert asked.spans == []
 
 

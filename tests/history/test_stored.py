@@ -267,6 +267,24 @@ def test_what_is_on_disk_is_not_continued_in_another_scale_after_a_split(tmp_pat
     assert [bar.close for bar in bars] == [101.0 + n for n in range(20)]
 
 
+def test_a_series_is_not_continued_while_nobody_says_which_scale_it_has(tmp_path: Path) -> None:
+    def down_for_the_old(params: dict[str, str], rows: list[Row]) -> Any:
+        return httpx2.Response(503) if int(params["startTime"]) < NOON + 10 * M else rows
+
+    venue, clock = FakeVenue(3_000), ManualClock(NOON + 20 * M)
+    series = Subscription("binance", Symbol("NVDA"), MINUTE)
+    old = [Bar(NOON + n * M, *(10.0 * (100 + n + more) for more in (0, 2, -2, 1)), 1.5) for n in range(10)]
+    with Warehouse(tmp_path / "bars", clock=clock) as warehouse:
+        warehouse.add(series, old, provider="binance", span=span(0, 10), adjusted=True)
+        venue.change = down_for_the_old
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        with pytest.raises(VenueUnavailable):
+            list(one.fill("NVDA", "1m", span(0, 20)))
+        assert len(warehouse.bars(series, span(0, 20))) == 10
+        venue.change = None
+        assert [bar.close for bar in one.bars("NVDA", "1m", span(0, 20))] == [101.0 + n for n in range(20)]
+
+
 def test_what_is_on_disk_is_not_said_to_be_missing_where_the_provider_does_not_reach_any_more(
     warehouse: Warehouse,
 ) -> None:
@@ -288,6 +306,51 @@ def test_bars_that_are_on_disk_only_are_handed_on_with_an_answer_that_lacks_them
     one = history(venue, warehouse)
     assert minutes(one.pages("BTC/USDT", "1m", span(0, 15))) == list(range(15))
     assert len(venue.requests) == 1
+
+
+class Answering:
+    """Gives these pages, whatever is asked, and fails at the end if minutes were `bad`."""
+
+    provider = Binance()
+
+    def __init__(self, *pages: Page, bad: TimeRange | None = None) -> None:
+        self.given, self.bad = pages, bad
+
+    def pages(self, *_: Any, **__: Any) -> Iterator[Page]:
+        yield from self.given
+        if self.bad is not None:
+            raise HistoryIncomplete("A bar cannot be one.", missing=((self.bad.start, self.bad.end),))
+
+    def close(self) -> None: ...
+
+
+def answer(start: int, end: int) -> Page:
+    return Page(span(start, end), [bar(minute) for minute in range(start, end)])
+
+
+def test_a_bar_on_disk_stands_in_for_the_one_that_came_badly_in_its_place(warehouse: Warehouse) -> None:
+    warehouse.add(SERIES, [bar(4), bar(5), bar(6)], provider="binance", span=span(4, 7))
+    one = StoredHistory(Answering(answer(0, 5), answer(6, 10), bad=span(5, 6)), warehouse, ManualClock(NOON + 99 * M))
+    pages = list(one.pages("BTC/USDT", "1m", span(0, 10)))
+    assert [page.span for page in pages] == [span(0, 5), span(5, 6), span(6, 10)]
+    assert minutes(iter(pages)) == list(range(10))
+
+
+def test_of_a_hole_only_what_is_not_on_disk_is_said_to_be_missing(warehouse: Warehouse) -> None:
+    warehouse.add(SERIES, [bar(4), bar(5)], provider="binance", span=span(4, 6))
+    source = Answering(answer(0, 3), answer(8, 10), bad=span(3, 8))
+    had: list[int] = []
+    with pytest.raises(HistoryIncomplete) as told:
+        for page in StoredHistory(source, warehouse, ManualClock(NOON + 99 * M)).pages("BTC/USDT", "1m", span(0, 10)):
+            had += [(bar.open_time - NOON) // M for bar in page.bars]
+    assert had == [0, 1, 2, 4, 5, 8, 9]
+    assert told.value.missing == ((NOON + 3 * M, NOON + 4 * M), (NOON + 6 * M, NOON + 8 * M))
+
+
+def test_bars_that_were_heard_live_are_handed_on_behind_an_answer_that_lags(warehouse: Warehouse) -> None:
+    warehouse.add(SERIES, [bar(minute) for minute in range(1, 9)], provider="binance live", span=span(1, 9))
+    one = StoredHistory(Answering(answer(0, 6)), warehouse, ManualClock(NOON + 10 * M))
+    assert minutes(one.pages("BTC/USDT", "1m", span(0, 10))) == list(range(9))
 
 
 def test_a_damaged_file_is_asked_for_again(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

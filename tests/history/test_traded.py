@@ -118,3 +118,37 @@ def test_where_the_price_before_cannot_be_had_the_piece_has_failed() -> None:
     failures: list[TimeRange] = []
     assert loaded(Answers(here, VenueUnavailable("down", "")), 2, failures, seam=Seam()) == []
     assert failures == [TimeRange(T0, T0 + 2 * M)]
+
+
+class Market(Answers):
+    """All of `trades` from the time that is asked for on, up to `most` of them."""
+
+    def __init__(self, *trades: Trade, most: int = 1_000) -> None:
+        super().__init__()
+        self.trades, self.most = trades, most
+
+    def parsed(self, request: HttpRequest, parse: object, gone: object) -> tuple[HttpResponse, list[Trade]]:
+        self.asked.append(request)
+        later = [one for one in self.trades if one.time >= int(request.params["startTime"])]
+        return HttpResponse(200, b""), later[: self.most]
+
+
+def close_before(market: Market) -> float:
+    return Traded(Binance("binanceus"), market)._close_before(BTC, T0, lambda: False)  # type: ignore[arg-type]
+
+
+def test_in_a_market_without_a_later_trade_the_last_price_is_believed_when_it_was_said_twice() -> None:
+    market = Market(trade(-300, 1, 7.0), trade(-200, 2, 8.0))
+    assert (close_before(market), len(market.asked)) == (8.0, 2)
+    assert [T0 - int(request.params["startTime"]) for request in market.asked] == [600_000, 200_000]
+
+
+def test_a_page_with_fewer_trades_than_asked_for_is_followed_to_the_last_one() -> None:
+    market = Market(*(trade(-300 + number, number, 1.0 + number) for number in range(10)), most=4)
+    assert close_before(market) == 10.0
+
+
+def test_pages_that_are_full_are_leapt_over_to_the_last_trade() -> None:
+    market = Market(*(Trade(T0 - 590_000 + 100 * number, 1.0 + number, 1.0, number) for number in range(5_000)))
+    assert close_before(market) == 5_000.0
+    assert len(market.asked) <= 6

@@ -12,9 +12,23 @@ MINUTE = Timeframe.parse("1m")
 def test_a_clock_that_was_ahead_is_followed_back() -> None:
     made = Outset(MINUTE, 0, None)
     assert made.confirmed(10 * M + 500) == 10 * M == made.horizon
-    made.begins = 10 * M + 500
+    made.reckoned_at = 10 * M + 500
     assert made.moved(-3 * M, 10 * M) == 7 * M and made.horizon == 7 * M
     assert made.moved(-600, 7 * M) == 6 * M and made.horizon == 6 * M
+
+
+def test_a_history_is_reckoned_anew_in_whole_bars() -> None:
+    made = Outset(MINUTE, 0, 500 * M + 400)
+    assert made.moved(-300, 0) == 0, "no bar has opened in between"
+    assert made.moved(-200, 0) == -M
+
+
+def test_a_time_that_trembles_about_the_end_of_a_bar_moves_the_beginning_once() -> None:
+    made, due = Outset(MINUTE, 0, 500 * M + 100), 0
+    for _ in range(5):
+        due = made.moved(-200, due) or 0
+        due = made.moved(200, due) or 0
+    assert due == -M
 
 
 def test_a_clock_that_was_behind_leaves_everything_where_it_is() -> None:

@@ -290,10 +290,10 @@ def test_a_tap_that_comes_late_hears_of_the_break_behind_the_welcome() -> None:
     """Else it would take itself for connected until the next break."""
 
     class Slow(Tap):
-        def up(self, time: int) -> None:
+        def up(self, time: int, skew: int = 0) -> None:
             breaking.start()  # on the worker's thread, between the look and the word
             breaking.join(0.5)
-            super().up(time)
+            super().up(time, skew)
 
     def breaks() -> None:
         shard.lost(shard._workers[0], Lost(Loss("reset"), 0))

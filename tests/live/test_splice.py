@@ -231,7 +231,7 @@ def test_a_feed_that_began_by_a_clock_ten_minutes_ahead_begins_now() -> None:
 
 
 def test_a_history_that_was_reckoned_from_a_clock_ahead_is_asked_for_anew() -> None:
-    splice = Splice(MINUTE, 12 * M, name="x", relative=True)
+    splice = Splice(MINUTE, 12 * M, name="x", reckoned_at=15 * M + 500)
     splice.begin(15 * M + 500)
     first = splice.ask(15 * M + 500)
     assert first is not None and first.span.start == 12 * M
@@ -245,17 +245,38 @@ def test_a_history_that_was_reckoned_from_a_clock_ahead_is_asked_for_anew() -> N
     assert fixed.due == 12 * M, "a beginning that was named stays"
 
 
-def test_what_a_snapshot_tells_of_before_the_stream_was_there_is_not_called_live() -> None:
-    splice = make(4, now=6 * M + 500)
-    splice.connected(6 * M + 500)
-    for minute in (4, 5, 6):
-        splice.live(bar(minute), 7 * M + 10)
-    assert story(splice) == ["DELAYED", (4, "history"), (5, "history"), (6, "live")]
+@pytest.mark.parametrize("ms", [1, -1, -M // 2])
+def test_what_is_known_to_be_without_trades_is_not_asked_for_again_when_the_clock_is_known_better(ms: int) -> None:
+    splice = Splice(MINUTE, 0, name="x", reckoned_at=5 * M + 500)
+    splice.begin(5 * M + 500)
+    splice.connected(5 * M + 600)
+    ask = splice.ask(5 * M + 700)
+    assert ask is not None
+    splice.answered(ask, ask.span, [], 5 * M + 10_000, done=True)
+    assert splice.due == 5 * M
+    splice.clock_moved(ms)
+    assert splice.due == 5 * M and splice.ask(5 * M + 10_000 + ms) is None
+    nothing = Splice(MINUTE, None, name="x")
+    nothing.connected(5 * M + 600)
+    nothing.quiet(TimeRange(5 * M, 7 * M), 7 * M + 100)
+    nothing.clock_moved(ms)
+    assert nothing.due == 7 * M
+
+
+def test_a_network_that_failed_before_is_no_reason_to_give_a_damaged_bar_up() -> None:
     splice = live_splice()
     splice.broken()
-    splice.connected(6 * M + 500)
-    splice.live(bar(5), 6 * M + 600)
-    assert story(splice)[-1] == (5, "backfill")
+    splice.connected(7 * M + 500)
+    now = 7 * M + 500
+    for _ in range(8):
+        ask = splice.ask(now)
+        assert ask is not None
+        splice.refused(ask, NetworkError("no answer"), now)
+        now += 31_000
+    ask = splice.ask(now)
+    assert ask is not None
+    splice.refused(ask, UNREADABLE, now, TimeRange(5 * M, 6 * M))
+    assert splice.due == 5 * M
 
 
 def test_a_clock_that_is_set_back_leaves_nothing_to_do_before_the_bar_has_closed_by_it() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -381,3 +383,20 @@ def test_a_gap_that_nobody_was_asked_about_is_not_covered(warehouse: Warehouse) 
     assert minutes(warehouse) == [0, 5]
     span = TimeRange(NOON, NOON + 6 * M)
     assert warehouse.missing(SERIES, span) == [TimeRange(NOON + M, NOON + 5 * M)]
+
+
+def test_a_program_that_ends_without_closing_its_feeds_leaves_what_was_delivered_on_the_disk(tmp_path: Path) -> None:
+    script = f"""
+from btfeeds import venues
+from btfeeds.clock import SystemClock
+from btfeeds.live.items import Delivery
+from btfeeds.live.stored import claim
+from btfeeds.market import Bar, Subscription, Symbol, Timeframe
+kept = claim({str(tmp_path)!r}, venues.provider("binance"), Subscription("binance", Symbol("BTC/USDT"),
+             Timeframe.parse("1m")), SystemClock())
+for minute in range(500):
+    kept.keep(Delivery(Bar(1_700_000_040_000 + minute * 60_000, 1.0, 2.0, 0.5, 1.5, 1.0), "live"))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    with Warehouse(tmp_path) as warehouse:
+        assert len(warehouse.read("binance", "BTC/USDT", "1m", "2023-11-14", "2023-11-16")) == 500

@@ -307,6 +307,18 @@ class Resent(Toy):
     settles_ms = 2_000
 
 
+def test_a_stream_that_came_up_by_a_wrong_clock_begins_by_the_right_one() -> None:
+    """The first frame, which tells the venue's time, may come before anybody has looked."""
+    with Settled(Toy()) as its:
+        behind = NOW - 10 * M  # the venue's time
+        its.hub.skew.sample(behind, NOW)
+        for minute in (90, 91):
+            its.tap.bar("toy", BarUpdate(its.tap.channel, bar(minute), True, (minute + 1) * M))
+        its.clock.set(NOW + M)
+        bars = [item.bar.open_time // M for item in iter(its.stream.pull, None) if isinstance(item, Delivery)]
+    assert bars == [90, 91]
+
+
 class Settled:
     """A stream on such a venue, whose frames the test says."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from btfeeds.market import TimeRange
+from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Provenance, SealedFile, books, schema
 from btfeeds.warehouse.rows import Rows
 from tests.warehouse.bars import HOUR, MARCH, MINUTE, SERIES
@@ -35,6 +35,13 @@ def span(start: int, end: int) -> TimeRange:
 
 def test_a_series_has_one_number(db: sqlite3.Connection, number: int) -> None:
     assert books.make_series(db, SERIES) == books.series_id(db, SERIES) == number
+
+
+def test_the_timeframes_of_a_symbol_are_told_by_length(db: sqlite3.Connection) -> None:
+    for text in ("a X 1d", "a X 90m", "a X 1m", "a Y 4h", "b X 3m"):
+        venue, symbol, timeframe = text.split()
+        books.make_series(db, Subscription(venue, Symbol(symbol), Timeframe.parse(timeframe)))
+    assert [str(one) for one in books.timeframes(db, "a", Symbol("X"))] == ["1m", "90m", "1d"]
 
 
 def test_spans_that_touch_or_overlap_become_one(db: sqlite3.Connection, number: int) -> None:

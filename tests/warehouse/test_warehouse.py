@@ -108,6 +108,7 @@ def test_a_listing_tells_totals_and_the_last_validation(warehouse: Warehouse) ->
         (SERIES, MARCH, MARCH + 2 * MINUTE, 3, 0, -1),
     ]
     assert warehouse.get(days) == warehouse.series()[0]
+    assert warehouse.timeframes(days.venue, days.symbol) == [days.timeframe]
 
 
 def test_a_listing_opens_no_file_of_bars(tmp_path: Path) -> None:
