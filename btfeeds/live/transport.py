@@ -57,7 +57,8 @@ class _Buffered:
         self._at = 0
         self._end = end
         self._handshake = _MAX_HANDSHAKE
-        self._patience: float | None = None  # of one `send`
+        self._patience: float | None = None
+        self._send_by: float | None = None
 
     def pending(self) -> bool:
         """Whether there is something to do without waiting for the wire: a whole frame, or bytes that TLS holds."""
@@ -121,7 +122,7 @@ class _Buffered:
 
     def send(self, data: bytes) -> int:
         """Send what goes at once, or wait for the first bytes to go. Raises TimeoutError."""
-        end = None if self._patience is None else time.monotonic() + self._patience
+        end = self._send_by
         while True:
             try:
                 return self._sock.send(data)
@@ -138,8 +139,9 @@ class _Buffered:
         return self._patience
 
     def settimeout(self, timeout: float | None) -> None:
-        """How long one `send` may take."""
+        """How long all sending may take from now on."""
         self._patience = timeout
+        self._send_by = None if timeout is None else time.monotonic() + timeout
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -164,7 +166,7 @@ class Transport:
         attempt: Attempt | None = None,
         check: Check = lambda answer: None,
     ) -> None:
-        """Dial. `timeout` in seconds of the wall, for TCP, TLS and the handshake together, and for one send.
+        """Dial. `timeout` in seconds of the wall, for TCP, TLS and the handshake together, and for one frame.
 
         `attempt` can be given up by another thread; `check` knows what the venue's refusals mean.
 
@@ -172,6 +174,7 @@ class Transport:
         an answer to the last ping answers those before it (RFC 6455 §5.5.3). Raises Dropped.
         """
         self.url = url
+        self._timeout = timeout
         # fragments are put together here, where they are bounded
         ws = websocket.WebSocket(skip_utf8_validation=True, fire_cont_frame=True, enable_multithread=False)
         self._ws = ws
@@ -207,7 +210,6 @@ class Transport:
         sock = _Buffered(raw, end)
         ws.sock = sock  # type: ignore[assignment]  # so that a failure closes it; it offers all that the library calls
         ws.connect(url, socket=sock, **options)  # type: ignore[no-untyped-call]
-        sock.settimeout(timeout)
         sock.opened()
         return sock
 
@@ -288,10 +290,7 @@ class Transport:
     def _pong(self, payload: bytes) -> None:
         self._owed = None
         self._pong_at = time.monotonic() + self._pong_every
-        try:
-            self._ws.send(payload, ABNF.OPCODE_PONG)
-        except (websocket.WebSocketException, OSError) as error:
-            raise Dropped(_gone(error)) from None
+        self._frame(payload, ABNF.OPCODE_PONG)
 
     def check(self) -> None:
         """Raises Dropped when the socket ended right behind the frames that `receive` gave."""
@@ -300,15 +299,16 @@ class Transport:
 
     def send(self, text: str) -> None:
         """Send a text frame. Raises Dropped."""
-        try:
-            self._ws.send(text)
-        except (websocket.WebSocketException, OSError) as error:
-            raise Dropped(_gone(error)) from None
+        self._frame(text, ABNF.OPCODE_TEXT)
 
     def ping(self) -> None:
         """Send a ping frame. Raises Dropped."""
+        self._frame(b"", ABNF.OPCODE_PING)
+
+    def _frame(self, payload: str | bytes, opcode: int) -> None:
+        self._socket.settimeout(self._timeout)  # for all of it, also where the venue takes a few bytes at a time
         try:
-            self._ws.ping()
+            self._ws.send(payload, opcode)
         except (websocket.WebSocketException, OSError) as error:
             raise Dropped(_gone(error)) from None
 

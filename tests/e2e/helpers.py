@@ -103,6 +103,15 @@ def run(*feeds: Any, strategy: Any = Diary, seconds: float = 30.0, **options: An
         timer.cancel()
 
 
+def listening(sim: Simulator) -> None:
+    """Wait until a client has been told that it is subscribed."""
+    for _ in range(3_000):
+        if any(entry.what == "message" and "SUBSCRIBE" in entry.detail.upper() for entry in sim.log):
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody subscribed")
+
+
 def ours() -> list[str]:
     """The threads of feeds that do not end. A busy machine has ten seconds for those that are about to."""
     for _ in range(1_000):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from btfeeds.market import Timeframe, TimeRange, iso
 from btfeeds.simulator import serve
-from tests.e2e.helpers import MINUTE, START, feed, market, rows, run
+from tests.e2e.helpers import MINUTE, START, feed, listening, market, rows, run
 
 SYMBOLS = {"BTC/USDT": 60_000.0, "ETH/USDT": 3_000.0, "SOL/USDT": 150.0}
 HISTORY, LIVE = 60, 20
@@ -46,9 +48,15 @@ def test_histories_stay_in_step_although_the_connection_is_cut_while_they_come_i
     count = 3_000
     symbols = ("BTC/USDT", "ETH/USDT")
     markets = {symbol: market(count + 60, seed, symbol) for seed, symbol in enumerate(symbols)}
-    with serve("binance", markets, history=count, speed=60.0, faults=["cut@5s"]) as sim:
+
+    def act(strategy: Any) -> None:
+        if len(strategy) == 1:
+            listening(sim)
+            sim.fault("cut:fin")
+
+    with serve("binance", markets, history=count, speed=60.0) as sim:
         feeds = [feed(sim, symbol, todate=iso(START + count * MINUTE)) for symbol in symbols]
-        met = run(*feeds)
+        met = run(*feeds, act=act)
     assert any("CONNBROKEN" in words for words in met.words.values())
     assert met.moves == [list(symbols)] * count
 

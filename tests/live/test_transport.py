@@ -279,7 +279,24 @@ def test_a_venue_that_takes_nothing_is_waited_for_no_longer_than_the_timeout() -
         done.wait(30)
 
     with Listener(handle) as server:
-        link = Transport(server.url, timeout=0.3)
+        link = Transport(server.url, timeout=2.0)
+        with pytest.raises(Dropped) as dropped:
+            link.send("0123456789" * 2_000_000)
+        done.set()
+        assert dropped.value.loss.reason == "timeout"
+        link.close()
+
+
+def test_a_venue_that_takes_a_little_at_a_time_is_waited_for_no_longer() -> None:
+    done = threading.Event()
+
+    def handle(sock: socket.socket, _: int) -> None:
+        shake(sock)
+        while not done.wait(0.1) and sock.recv(100_000):
+            pass
+
+    with Listener(handle) as server:
+        link = Transport(server.url, timeout=2.0)
         with pytest.raises(Dropped) as dropped:
             link.send("0123456789" * 2_000_000)
         done.set()
