@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -214,11 +215,16 @@ def test_who_waits_for_it_is_told_when_it_has_ended() -> None:
 
 
 def test_who_waits_for_it_is_told_what_ended_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+
     async def fails(_: Simulator) -> None:
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
         raise ZeroDivisionError
 
     monkeypatch.setattr(Simulator, "_work", fails)
     sim = serve("binance", minutes(20), history=10, clock=ManualClock())
+    begun.set()
     with pytest.raises(ZeroDivisionError):
         sim.wait()
 
