@@ -108,7 +108,7 @@ def listening(sim: Simulator) -> None:
     for _ in range(3_000):
         if any(entry.what == "message" and "SUBSCRIBE" in entry.detail.upper() for entry in sim.log):
             return
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
     raise AssertionError("nobody subscribed")
 
 
