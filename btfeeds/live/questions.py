@@ -42,6 +42,11 @@ class Questions:
         self._damaged = due
         return self._times
 
+    def clock_moved(self, ms: int) -> None:
+        """The venue's time is later by so much than was thought; a pause stays as long as it is."""
+        if self.not_before:
+            self.not_before += ms
+
     def begin_anew(self) -> None:
         """What was in vain counts no more."""
         self.vain = self.not_before = 0

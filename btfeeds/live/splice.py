@@ -6,8 +6,7 @@ overflowed are one case: a *gap* between `due` and what is held (or the instant 
 is a gap live bars wait; the answer of history closes it. A bar that history does not have, although it has a later
 one or the bar is older than `lag_ms`, will never come: it had no trades, or the venue lost it.
 
-Time comes in as `now` (the venue's clock, epoch ms); questions to history go out as `Ask`, results as `Delivery` and
-`Notice`, remarks as monitor events in `happenings`.
+`now`: the venue's clock, epoch ms. Out go questions (`Ask`), results (`Delivery`, `Notice`) and remarks (`happenings`).
 """
 
 from __future__ import annotations
@@ -99,6 +98,7 @@ class Splice:
     def clock_moved(self, ms: int) -> None:
         """The venue's time is later by so much than was thought. Earlier: what the clock has set was set too late."""
         self.silence.online_since += ms
+        self._questions.clock_moved(ms)
         due = self._outset.moved(ms, self.due)
         if due != self.due:
             self.due, self._questions.open = due, None  # what is asked is about another time
@@ -154,15 +154,13 @@ class Splice:
         """History answered for `span` (a piece of what was asked; the last piece has `done`)."""
         if not self._questions.waits_for(ask):
             return
+        if done:
+            self._questions.open, self._unchecked = None, False
         if self.due is None:
-            if done:
-                self._questions.open, self._unchecked = None, False
             return
         self._admit_lateness(now)
         source = "backfill" if self._was_live else "history"
-        for bar in bars:
-            if bar.open_time not in span:
-                continue
+        for bar in (bar for bar in bars if bar.open_time in span):
             if bar.open_time < self.due:
                 self._differs(bar)
                 continue
@@ -183,7 +181,6 @@ class Splice:
         self._drain()
         self._step_over_quiet()
         if done:
-            self._questions.open, self._unchecked = None, False
             if self.due > ask.span.start:  # pages came before this last piece: what counts is the whole answer
                 self._questions.begin_anew()
             elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock
@@ -201,6 +198,9 @@ class Splice:
         if error.fatal and not unreadable:
             self.refuse(error)
             return
+        arrived = self.due is not None and self.due >= max(ask.span.end, self._outset.horizon)
+        if arrived and not (self._held or self._unchecked or unreadable):
+            return  # live, meanwhile
         damaged = self._questions.damaged(self.due) if self.due is not None and self.due in unreadable else 0
         if damaged > self.policy.unreadable_tries:
             self._questions.begin_anew()
@@ -270,9 +270,10 @@ class Splice:
             return None
         if not self.asks or now < questions.not_before:
             return None
+        closed = self.timeframe.floor(now)
         if self._unchecked:
-            closed = self.timeframe.floor(now)
-            return questions.put(TimeRange(self.timeframe.back(closed, 1), closed), "check")
+            last = min(closed, due or closed)  # an answer about later bars would step over those that are due
+            return questions.put(TimeRange(self.timeframe.back(last, 1), last), "check")
         if due is None:
             return None
         if due < self._outset.horizon or self._held:
@@ -281,7 +282,6 @@ class Splice:
             reason = "overdue"
         else:
             return None
-        closed = self.timeframe.floor(now)
         if closed <= due:
             if not self._held:
                 return None
@@ -298,13 +298,13 @@ class Splice:
     def deadline(self) -> int | None:
         """When `ask` may next have something to say, on the clock of `now`; None: only after something happens."""
         due, questions = self.due, self._questions
-        if questions.open or due is None or self.error or not self.asks:
+        if questions.open or self.error or not self.asks:
             return None
-        if self._held:
+        if self._held or self._unchecked:
             return questions.not_before
-        if due < self._outset.horizon:  # which the clock, once it is known better, may be before
+        if due is not None and due < self._outset.horizon:  # which the clock, once it is known better, may be before
             return max(questions.not_before, self.timeframe.close(due))
-        return max(questions.not_before, self._hours.overdue(due)) if self.online else None
+        return max(questions.not_before, self._hours.overdue(due)) if self.online and due is not None else None
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -187,9 +187,9 @@ class Stream:
     def waiting(self) -> bool:
         """Whether `pull` would return something now."""
         splice = self._splice
-        if splice.ready or len(self._ring) > 0:
-            return True
-        return (self._closed or self._forked) and not splice.finished
+        if splice.ready or len(self._ring) > 0 or self._closed or self._forked:
+            return not splice.finished  # whatever a venue still sends
+        return False
 
     @property
     def backlog(self) -> int:
@@ -199,6 +199,8 @@ class Stream:
     @property
     def deadline(self) -> int | None:
         """When (epoch ms of the clock) `pull` should be called again although nothing woke."""
+        if self.finished:
+            return None
         first, settles = self._splice.deadline(), self._settling.deadline
         if first is not None and self._hub is not None:
             first -= self._hub.skew.value

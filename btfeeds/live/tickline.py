@@ -167,6 +167,11 @@ class TickLine:
                 elif isinstance(entry, Refusal):
                     self._refuse(entry.error)
 
+    def clock_moved(self, now: int) -> None:
+        """The venue's clock is known better; it shows `now`. What was promised by one that was ahead is not true."""
+        with self._lock:
+            self._promised = min(self._promised, now - self._grace_ms)
+
     def settled(self, now: int) -> int:
         """Every trade from before this was taken or, as far as anyone knows, will never come."""
         with self._lock:

@@ -37,7 +37,8 @@ class TickTap:
 
     def __init__(self, channel: str, line: TickLine, clock: Clock, wake: Callable[[], None]) -> None:
         self.channel = channel
-        self.heard = self.since = -1  # when the newest trade was, and the channel confirmed (venue's clock); -1: never
+        self.heard = -1  # when the newest trade was, by the venue's clock; -1: never
+        self.since = -1  # when the channel was confirmed, by ours; -1: it is not
         self._line, self._clock, self._wake = line, clock, wake
 
     def trades(self, venue: str, event: TradeUpdate, now: int = 0) -> None:
@@ -60,7 +61,7 @@ class TickTap:
         """As `bar`."""
 
     def up(self, time: int, skew: int = 0) -> None:
-        self.since = time
+        self.since = time - skew
         self._line.up(time)
         self._wake()
 
@@ -126,6 +127,7 @@ class TickStream:
         )
         self._silence = Silence()
         self._questions = Questions(SplicePolicy().retry_ms)
+        self._skew = 0  # how far ahead of ours the venue's clock was taken to be
         self._cleared = -1  # until then nobody traded but what came, says history
         self._replies: deque[Answer | Failure] = deque()  # of history's threads; appending needs no lock
         self._given_hub = hub
@@ -153,7 +155,7 @@ class TickStream:
         hub = self._given_hub or self._hub_of_this_process()
         while not hub.attach(tap):  # its last stream has left it this instant
             hub = self._hub_of_this_process()
-        self._hub, self._tap = hub, tap
+        self._hub, self._tap, self._skew = hub, tap, hub.skew.value
         # A stream that is dropped without close() must not leave its socket behind.
         self._finalizer = weakref.finalize(self, abandon, hub, tap, self._generation)
         self._think(self.now())
@@ -179,6 +181,8 @@ class TickStream:
         """The next thing in order, or None when there is nothing now."""
         if forks.generation != self._generation:
             return self._in_a_child()
+        if self._hub is not None and self._hub.skew.value != self._skew:
+            self._follow_clock()
         now = self.now()
         self._think(now)
         item = self._line.take(now, self.clock.monotonic())
@@ -190,8 +194,9 @@ class TickStream:
     @property
     def waiting(self) -> bool:
         """Whether `pull` would return something now, or has something to look at."""
-        forked = forks.generation != self._generation
-        return self._line.waiting or len(self._replies) > 0 or (forked and not self.finished)
+        if self.finished:
+            return False  # whatever a venue still sends
+        return self._line.waiting or len(self._replies) > 0 or forks.generation != self._generation
 
     @property
     def backlog(self) -> int:
@@ -254,6 +259,15 @@ class TickStream:
         while happenings:
             monitor.publish(happenings.pop(0))
 
+    def _follow_clock(self) -> None:
+        """The venue's time is known better now. What history said of a time that has not come is nothing."""
+        if self._hub is not None:
+            moved, self._skew = self._hub.skew.value - self._skew, self._hub.skew.value
+            now = self.now()
+            self._questions.clock_moved(moved)
+            self._cleared = min(self._cleared, _MINUTE.floor(now - self._lag_ms))
+            self._line.clock_moved(now)
+
     # --- is the symbol there, and is it the market that is silent? ---------------------------------------------------
 
     def _think(self, now: int) -> None:
@@ -279,8 +293,8 @@ class TickStream:
 
     def _silent_from(self) -> int:
         """Since when (whole minutes of open hours) nothing came, and history was not asked why."""
-        assert self._tap is not None
-        silent = _MINUTE.ceil(max(self._tap.heard, self._tap.since, self._cleared))
+        assert self._tap is not None and self._hub is not None
+        silent = _MINUTE.ceil(max(self._tap.heard, self._tap.since + self._hub.skew.value, self._cleared))
         return _MINUTE.ceil(self.venue.next_open(self.subscription.symbol, silent))
 
     def _question_due(self) -> int | None:
@@ -314,9 +328,9 @@ class TickStream:
             hub.skew.sample_date(reply.venue_time, reply.took)
         if reply.done:
             self._questions.open, self._questions.vain = None, 0
-            self._cleared = reply.ask.span.end
+            self._cleared = min(reply.ask.span.end, _MINUTE.floor(now - self._lag_ms))
         self._silence.seen = _MINUTE.floor(tap.heard) if tap.heard >= 0 else -1
-        self._silence.online_since = tap.since if tap.since >= 0 else now
+        self._silence.online_since = tap.since + hub.skew.value if tap.since >= 0 else now
         for bar in reply.bars:
             if remedy := self._silence.judge(bar, reply.ask.number):
                 self._cure(hub, tap, bar, remedy)

@@ -222,12 +222,73 @@ def test_a_feed_that_began_by_a_clock_ten_minutes_ahead_begins_now() -> None:
     splice.begin(15 * M + 500)
     splice.connected(15 * M + 600)
     assert splice.due == 15 * M
+    check = splice.ask(15 * M + 700)
+    assert check is not None
+    splice.answered(check, check.span, [], 15 * M + 800, done=True)
     splice.clock_moved(-10 * M)
     assert splice.due == 5 * M and splice.deadline() == 6 * M + 5_000
     splice.live(bar(5), 6 * M + 50)
     assert story(splice) == ["DELAYED", (5, "live")]
     splice.clock_moved(-2 * M)
     assert splice.due == 6 * M, "what was given is given"
+
+
+def test_the_look_whether_there_is_such_a_symbol_steps_over_no_bar_that_is_due() -> None:
+    splice = make(None)
+    splice.connected(5 * M + 1_000)
+    first = splice.ask(5 * M + 1_000)
+    assert first is not None and first.span == TimeRange(4 * M, 5 * M)
+    splice.refused(first, NetworkError("no", "", ""), 5 * M + 2_000)
+    splice.broken()
+    splice.connected(8 * M + 500)
+    splice.live(bar(8), 9 * M + 50)
+    again = splice.ask(9 * M + 60)
+    assert again is not None and again.span == TimeRange(4 * M, 5 * M)
+    splice.answered(again, again.span, [bar(4)], 9 * M + 70, done=True)
+    missing = splice.ask(9 * M + 80)
+    assert missing is not None and missing.span == TimeRange(5 * M, 9 * M)
+    splice.answered(missing, missing.span, bars(5, 9), 9 * M + 90, done=True)
+    told = story(splice)
+    assert [said for said in told if not isinstance(said, str)] == [
+        (5, "history"), (6, "history"), (7, "history"), (8, "live"),
+    ]  # fmt: skip
+    assert splice.summary.dropped_duplicates == 0 and splice.summary.declared == 0
+
+
+def test_a_look_that_failed_is_repeated_after_its_pause_and_not_at_the_end_of_the_bar() -> None:
+    hour = Splice(Timeframe.parse("1h"), None, name="x")
+    hour.begin(M)
+    first = hour.ask(M)
+    assert first is not None
+    hour.connected(M + 500)
+    hour.refused(first, NetworkError("no", "", ""), M + 1_000)
+    assert hour.deadline() == M + 1_000 + SplicePolicy().retry_ms[0]
+    again = hour.ask(M + 1_000 + SplicePolicy().retry_ms[0])
+    assert again is not None
+    hour.answered(again, again.span, [], 2 * M, done=True)
+    assert story(hour) == ["DELAYED"] and hour.settle(2 * M) == Notice(Status.LIVE)
+
+
+def test_no_answer_about_a_bar_that_has_come_meanwhile_is_no_trouble() -> None:
+    splice = live_splice()
+    late = splice.ask(6 * M + 6_000)
+    assert late is not None and late.reason == "overdue"
+    splice.live(bar(5), 6 * M + 7_000)
+    splice.refused(late, NetworkError("no", "", ""), 6 * M + 8_000)
+    assert story(splice) == [(5, "live")] and splice.word is Status.LIVE
+    assert splice.deadline() == 7 * M + 5_000, "when the next one is overdue"
+
+
+def test_the_pause_after_a_failure_ends_although_the_clock_was_hours_ahead() -> None:
+    splice = Splice(MINUTE, 120 * M, name="x", reckoned_at=125 * M)
+    splice.begin(125 * M)
+    splice.connected(125 * M + 100)
+    first = splice.ask(125 * M + 100)
+    assert first is not None
+    splice.refused(first, NetworkError("no", "", ""), 125 * M + 200)
+    splice.clock_moved(-120 * M)
+    again = splice.ask(5 * M + 200 + SplicePolicy().retry_ms[0])
+    assert again is not None and again.span == TimeRange(0, 5 * M)
 
 
 def test_a_history_that_was_reckoned_from_a_clock_ahead_is_asked_for_anew() -> None:

@@ -165,6 +165,23 @@ def test_without_history_the_bars_begin_with_the_one_under_way() -> None:
         assert history.asked == [TimeRange(99 * M, 100 * M)], "one bar was asked for, to check the symbol"
 
 
+def test_behind_its_end_a_stream_has_nothing_to_look_at_although_its_channel_goes_on() -> None:
+    more = threading.Event()
+
+    def script(peer: Peer) -> None:
+        channel = peer.acknowledge()[0]
+        more.wait(10)
+        say(peer, channel, 100)
+        peer.stay()
+
+    with reading(script, until=100 * M) as (reader, _, clock):
+        reader.until("DISCONNECTED")
+        clock.set(101 * M + 50)
+        more.set()
+        reader.bell.until(lambda: reader.stream.backlog)
+        assert not reader.stream.waiting and reader.stream.deadline is None
+
+
 def test_an_unknown_symbol_ends_with_an_error_to_read() -> None:
     error = UnknownSymbol("no such symbol")
     with reading(Peer.stay, error=error) as (reader, _, _clock):

@@ -200,7 +200,7 @@ class StillHub:
         self.done.append("detach")
 
     def now(self) -> int:
-        return self.clock.now()
+        return self.clock.now() + self.skew.value
 
     def ask(self, subscription: Subscription, ask: Ask, reply: Any, cancelled: Any) -> None:
         assert str(subscription) == "toy BTC/USDT 1m"
@@ -246,6 +246,34 @@ def test_a_silence_over_which_nobody_traded_is_one_of_the_market() -> None:
     hub.reply()
     reader.read()
     assert hub.done == ["prove"] and reader.stream.deadline == 103 * M + 10_000
+
+
+def test_a_clock_that_was_an_hour_ahead_is_believed_no_longer() -> None:
+    hub = StillHub()
+    subscription = Subscription("toy", Symbol("BTC/USDT"), TICK)
+    stream = TickStream(Trading(), subscription, clock=hub.clock, hub=hub)  # type: ignore[arg-type]
+    stream.open(lambda: None)
+    reader = Reader(stream, Bell())
+    hub.tap.up(NOW)
+    now = NOW - 60 * M  # by the venue's clock
+    hub.tap.trades("toy", trade(1, now))
+    assert reader.read() == ["DELAYED", -60 * M, "LIVE"]
+    assert stream.settled == NOW - 5_000, "as far as anyone knows"
+    hub.skew.value = -60 * M
+    hub.tap.trades("toy", trade(2, now + 100))
+    assert reader.read()[3:] == [-60 * M + 100], "on time"
+    assert stream.settled == now + 100
+    hub.reply()
+    reader.read()
+    assert stream.deadline == 102 * M + 10_000, "when the first whole minute without trades can be asked about"
+
+
+def test_what_is_over_has_nothing_to_look_at_although_the_venue_goes_on() -> None:
+    hub, reader = still()
+    reader.stream.close()
+    assert reader.read()[-1] == "DISCONNECTED"
+    hub.tap.trades("toy", trade(1, NOW))
+    assert not reader.stream.waiting
 
 
 def test_a_closed_market_is_not_asked_about() -> None:

@@ -42,6 +42,8 @@ KINDS: dict[str, tuple[int, int]] = {
     "rest_short": (2, 6 * MINUTE),
     "slow": (3, 12 * MINUTE),
 }
+BEGINS_AT = -5_000  # the feed, counted from the first live minute
+FAR = (7 * MINUTE, 120 * MINUTE, -30 * MINUTE)  # a clock that was never set, or that takes UTC for local time
 LASTING = {kind for kind, (_, longest) in KINDS.items() if longest}
 
 
@@ -72,7 +74,9 @@ _NOT_AT_FIRST = {"ack_lost", "nack", "half_open", "blackhole"}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something goes wrong `at` ms after the first live minute opened, for `lasts` ms (0: an instant)."""
+    """Something goes wrong `at` ms after the first live minute opened (at the earliest when the feed begins), for
+    `lasts` ms (0: an instant).
+    """
 
     kind: str
     at: int
@@ -131,6 +135,9 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
             lasts += MINUTE - (at + lasts) % MINUTE + dice.choice((-30, 0, 300, 1_500, 4_000))  # as the beginning
         lasts = min(lasts, HEAL_AT - at)
         faults.append(Fault(kind, max(0, at), lasts))
+    early = random.Random(f"early {seed}")
+    if early.random() < 0.15:  # history does not answer when the feed begins
+        faults.append(Fault(early.choice(("rest_down", "rest_503", "rest_429")), BEGINS_AT, early.randrange(10 * MINUTE)))
     lost = ()
     if dice.random() < 0.2:
         first = dice.randrange(2, 90)
@@ -138,13 +145,17 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
     plan = Schedule(
         seed=seed,
         history=dice.random() < 0.8,
-        skew_ms=dice.choice((0, 0, 0, 0, -200, 300, -3_000, 2_500, 20_000, -70_000, 90_000)),
+        skew_ms=early.choice(FAR)
+        if early.random() < 0.05
+        else dice.choice((0, 0, 0, 0, -200, 300, -3_000, 2_500, 20_000, -70_000, 90_000)),
         quiet=dice.choice((0.0, 0.0, 0.05, 0.25)),
         capacity=dice.choice((4_096, 4_096, 3)),
         lost_minutes=lost,
         faults=tuple(sorted(faults, key=lambda fault: (fault.at, fault.kind))),
         gaps=dice.choice(("mark", "fill", "hold")),
     )
+    if plan.skew_ms <= -MINUTE and plan.faults and plan.faults[0].at == BEGINS_AT:
+        plan = replace(plan, skew_ms=0)  # nobody says what time it is, and by ours nothing is missing
     never, omits = IMPOSSIBLE[speaker]
     kept = tuple(
         replace(fault, lasts=max(fault.lasts, LEAST.get((speaker, fault.kind), 0)))
