@@ -273,6 +273,12 @@ class Simulator:
                 return
             self._engine.run_next()
 
+    def _present(self) -> int:
+        """The time, behind all that was due by now: who has been held up must not date old news with it."""
+        if not isinstance(self.clock, ManualClock):
+            self._catch_up()
+        return self.clock.now()
+
     def _poke(self) -> None:
         if self._wake:
             self._wake.set()
@@ -286,7 +292,7 @@ class Simulator:
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         url = urlsplit(request.path)
-        path, now = unquote(url.path), self.clock.now()
+        path, now = unquote(url.path), self._present()
         if request.headers.get("Upgrade", "").lower() != "websocket":
             query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
             if path == "/btfeeds/clock":
@@ -319,16 +325,16 @@ class Simulator:
 
         assert connection.request
         url = urlsplit(connection.request.path)
-        engine, clock = self._engine, self.clock
+        engine = self._engine
         session = engine.dialect.open(unquote(url.path), unquote(url.query)) or Session()
         session.path, session.headers = unquote(url.path), _headers(connection.request)
-        peer = engine.connect(SocketWire(connection), session, connection.request.path, clock.now())
-        listen_to(connection, lambda what, payload: engine.heard(peer, what, payload, clock.now()))
+        peer = engine.connect(SocketWire(connection), session, connection.request.path, self._present())
+        listen_to(connection, lambda what, payload: engine.heard(peer, what, payload, self._present()))
         self._poke()
         try:
             async for text in connection:
                 message = text if isinstance(text, str) else engine.dialect.decode(session, text)
-                engine.message(peer, message, clock.now())
+                engine.message(peer, message, self._present())
                 self._poke()
         except ConnectionClosed:
             pass

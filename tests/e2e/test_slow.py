@@ -24,7 +24,7 @@ class Slow(Diary):
         super().next()
         self.under.append((self.data.open_time(), self.words["BTC/USDT"][-1]))
         clock = self.data._feed_clock
-        if self.words["BTC/USDT"][-1] == "LIVE" and len(self) == HISTORY + 10:
+        if self.words["BTC/USDT"][-1] == "LIVE" and not self.stood:
             self.stood = self.data.open_time()
             until = clock.now() + 20 * MINUTE
             while clock.now() < until:

@@ -24,8 +24,8 @@ class Held(Diary):
 
 
 def test_history_is_delayed_and_then_the_feed_is_live() -> None:
-    with serve("binance", market(80), history=HISTORY, speed=300.0, quiet="flat") as sim:
-        met = run(feed(sim, todate=iso(START + (HISTORY + 8) * MINUTE)), strategy=Held)
+    with serve("binance", market(80), history=HISTORY, speed=90.0, quiet="flat") as sim:
+        met = run(feed(sim, todate=iso(START + (HISTORY + 3) * MINUTE)), strategy=Held)
         first = sim.start
     assert met.words["BTC/USDT"] == ["DELAYED", "LIVE", "DISCONNECTED"]
     assert {word for word, time in met.pairs if time < first} == {"DELAYED"}
@@ -42,14 +42,14 @@ def test_around_a_cut_the_words_are_broken_connected_delayed_live() -> None:
 
 
 def test_an_unknown_symbol_is_not_subscribed_and_the_others_go_on() -> None:
-    with serve("binance", market(80), history=HISTORY, speed=300.0) as sim:
-        good = feed(sim, todate=iso(START + (HISTORY + 5) * MINUTE))
+    with serve("binance", market(80), history=HISTORY, speed=90.0) as sim:
+        good = feed(sim, todate=iso(START + (HISTORY + 3) * MINUTE))
         bad = feed(sim, "DOGE/USDT")
         met = run(good, bad)
     assert met.words["DOGE/USDT"][-2:] == ["NOTSUBSCRIBED", "DISCONNECTED"]
     assert accepted(met.words["DOGE/USDT"])
     assert isinstance(bad.error, UnknownSymbol)
-    assert len(met.rows["BTC/USDT"]) == HISTORY + 5
+    assert len(met.rows["BTC/USDT"]) == HISTORY + 3
     assert met.words["BTC/USDT"] == ["DELAYED", "LIVE", "DISCONNECTED"]
 
 

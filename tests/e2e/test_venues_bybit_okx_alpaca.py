@@ -48,7 +48,9 @@ def test_every_closed_bar_comes_once_whatever_happens(venue: str, symbol: str, f
     name, colon, argument = fault.format(symbol=symbol).partition(":")
     bars = list(market(HISTORY + LIVE + 60, symbol=symbol))
     faults = [f"{name}@{when}{colon}{argument}" for when in ("150s", "7m")]
-    with serve(venue, bars, symbol=symbol, history=HISTORY, speed=400, faults=faults) as sim:
+    # what Alpaca sends has no time in it: an unfinished bar that comes after its end is not known for one
+    speed = 100 if (venue, fault) == ("alpacacrypto", "unfinished") else 400
+    with serve(venue, bars, symbol=symbol, history=HISTORY, speed=speed, faults=faults) as sim:
         met = follow(sim, venue, symbol, start=START, until=END)
     assert met.values == values(expected(venue, bars[: HISTORY + LIVE]))
 

@@ -242,6 +242,36 @@ def test_time_runs_by_itself_as_fast_as_asked() -> None:
         assert sim.clock.now() >= first + 2 * MINUTE
 
 
+def test_what_a_simulator_sends_late_is_dated_when_it_was() -> None:
+    class Halting:
+        """A clock that stands still until it jumps, and of which the simulator hears only when somebody asks it."""
+
+        speed = 1e-6
+
+        def __init__(self) -> None:
+            self.time = FIRST_LIVE
+
+        def now(self) -> int:
+            return self.time
+
+        def monotonic(self) -> int:
+            return self.time
+
+        def sleep(self, ms: float) -> None:
+            raise NotImplementedError
+
+    clock = Halting()
+    with serve("binance", minutes(40), history=10, clock=clock) as sim, _subscribed(sim) as client:
+        clock.time = FIRST_LIVE + MINUTE + 15_000
+        assert _get(sim, "/api/v3/time") == {"serverTime": FIRST_LIVE + MINUTE + 15_000}
+        closed = False
+        while not closed:
+            frame = json.loads(client.recv(5))
+            closed = frame["k"]["x"]
+            late = frame["E"] - frame["k"]["t"] - MINUTE
+            assert (0 <= late <= 1_000) if closed else late < 0
+
+
 def test_tls_is_trusted_by_its_own_authority_alone() -> None:
     pytest.importorskip("trustme")
     with serve("binance", minutes(20), history=10, clock=ManualClock(), tls=True) as sim:
