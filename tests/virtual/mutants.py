@@ -17,6 +17,7 @@ from btfeeds.live.connection import Connection
 from btfeeds.live.effects import Lost
 from btfeeds.live.items import Delivery, Notice, SplicePolicy
 from btfeeds.live.outbox import Outbox
+from btfeeds.live.questions import Questions
 from btfeeds.live.ring import Ring, Up
 from btfeeds.live.shard import Shard
 from btfeeds.live.skew import Skew
@@ -341,6 +342,24 @@ def a_backlog_is_still_called_live() -> Patch:
         return item
 
     return around(Outbox, "take", take)
+
+
+@mutant
+def a_symbol_is_looked_for_beyond_what_is_due() -> Patch:
+    def ask(original: Any, self: Splice, now: int) -> Any:
+        due = self.due
+        if self._unchecked:
+            self.due = None
+        asked = original(self, now)
+        self.due = due
+        return asked
+
+    return around(Splice, "ask", ask)
+
+
+@mutant
+def a_pause_lasts_until_a_clock_that_was_ahead_is_there() -> Patch:
+    return mock.patch.object(Questions, "clock_moved", lambda self, ms: None)
 
 
 def _lenient_history(*, sure_ms: int, lag_ms: int) -> Patch:

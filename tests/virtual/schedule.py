@@ -137,7 +137,8 @@ def schedule(seed: int, speaker: str = "binance") -> Schedule:
         faults.append(Fault(kind, max(0, at), lasts))
     early = random.Random(f"early {seed}")
     if early.random() < 0.15:  # history does not answer when the feed begins
-        faults.append(Fault(early.choice(("rest_down", "rest_503", "rest_429")), BEGINS_AT, early.randrange(10 * MINUTE)))
+        kind = early.choice(("rest_down", "rest_503", "rest_429"))
+        faults.append(Fault(kind, BEGINS_AT, early.randrange(10 * MINUTE)))
     lost = ()
     if dice.random() < 0.2:
         first = dice.randrange(2, 90)
