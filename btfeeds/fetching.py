@@ -7,14 +7,14 @@ What was asked for is noted as well: a fetch that did not come to its end can be
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from btfeeds import inventory
 from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete, WarehouseError
 from btfeeds.history.derived import MINUTE, Derived, makes
-from btfeeds.history.ranges import union, whole
+from btfeeds.history.ranges import subtract, union, whole
 from btfeeds.manager import DataManager, series_venue
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
@@ -47,6 +47,7 @@ class Fetched:
     larger: dict[str, int] = field(default_factory=dict)
     origin: list[tuple[TimeRange, str]] = field(default_factory=list)  # in whose series the span lies now
     missing: list[TimeRange] = field(default_factory=list)
+    unpublished: list[TimeRange] = field(default_factory=list)  # of a provider that is late, see Provider.delay_ms
     gaps: GapReport | None = None
     quality: Report | None = None
     error: BtfeedsError | None = None
@@ -59,6 +60,7 @@ class Fetched:
             "start": wish.span.start, "end": wish.span.end, "pages": self.pages, "bars": self.bars,
             "origin": [{"start": one.start, "end": one.end, "provider": name} for one, name in self.origin],
             "missing": [{"start": one.start, "end": one.end} for one in self.missing],
+            "unpublished": [{"start": one.start, "end": one.end} for one in self.unpublished],
             "present": self.gaps.present if self.gaps else None,
             "gaps": {cause.value: self.gaps.bars(cause) for cause in Cause} if self.gaps else None,
             "score": self.quality.score if self.quality else None,
@@ -74,14 +76,18 @@ def fetch(
     *,
     report: Callable[[Fetched], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
+    resumable: bool = True,
 ) -> Fetched:
     """Have a wish come true, as far as it can. What the provider or the network says is in the result, not raised;
     the errors of the warehouse are raised: without it nothing is worth downloading.
+
+    Until it has come true it is noted, if `resumable`, together with what an earlier fetch has left over.
     """
     begun = time.monotonic()
     result = Fetched(wish)
-    noted = {"start": wish.span.start, "end": wish.span.end, "larger": [str(one) for one in wish.larger]}
-    warehouse.set_checkpoint(_key(wish), noted)
+    before = _noted(warehouse, wish)
+    if resumable:
+        _note(warehouse, wish if before is None else _joined(before, wish))
     filled: list[tuple[str, TimeRange]] = []
     try:
         for had in manager.fill(wish.provider, wish.symbol, wish.timeframe, wish.span, cancelled=cancelled):
@@ -102,14 +108,24 @@ def fetch(
         result.missing = manager.missing(wish.provider, wish.symbol, wish.timeframe, wish.span)
     plan = manager.plan(wish.provider, wish.symbol, wish.timeframe, wish.span)
     result.origin = [(piece, series_venue(owner)) for piece, owner in plan if owner]
+    if result.error is None:
+        result.unpublished = _unpublished(manager, wish, [piece for piece, owner in plan if not owner])
     _make_larger(warehouse, result, filled)
     _take_stock(warehouse, result)
     if result.error is None:
-        warehouse.set_checkpoint(_key(wish), None)
+        if resumable:
+            _settle(manager, warehouse, wish, before)
         result.done = 1.0
     result.seconds = time.monotonic() - begun
     report(result)
     return result
+
+
+def note(warehouse: Warehouse, wishes: Iterable[Wish]) -> None:
+    """That they are to come true, also those that have to wait for others; each `fetch` says it of its own."""
+    for wish in wishes:
+        if _noted(warehouse, wish) is None:
+            _note(warehouse, wish)
 
 
 def interrupted(warehouse: Warehouse, provider: str, symbol: Symbol, timeframe: Timeframe) -> TimeRange:
@@ -120,13 +136,12 @@ def interrupted(warehouse: Warehouse, provider: str, symbol: Symbol, timeframe: 
 def left_over(warehouse: Warehouse, provider: str, symbol: Symbol, timeframe: Timeframe) -> Wish:
     """The wish of a fetch that did not come to its end. Raises ConfigError where there is none."""
     wish = Wish(provider, symbol, timeframe, TimeRange(0, 0))
-    noted = warehouse.checkpoint(_key(wish))
+    noted = _noted(warehouse, wish)
     if noted is None:
         raise ConfigError(
             f"No fetch of {wish} was interrupted.", "Nothing was started.", "Say what is wanted with --from and --to."
         )
-    larger = tuple(Timeframe.parse(text) for text in noted.get("larger", ()))
-    return Wish(provider, symbol, timeframe, TimeRange(int(noted["start"]), int(noted["end"])), larger)
+    return noted
 
 
 def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe], symbols: Sequence[Symbol] = ()) -> None:
@@ -145,6 +160,15 @@ def check_larger(timeframe: Timeframe, larger: Sequence[Timeframe], symbols: Seq
                     "Nothing was started.",
                     f"Fetch the venue's own: btfeeds fetch … {symbol} 1d. Larger bars below a day can be made.",
                 )
+
+
+def _unpublished(manager: DataManager, wish: Wish, unanswered: list[TimeRange]) -> list[TimeRange]:
+    """What of the `unanswered` is still to come, where everybody who can be asked is late (Provider.delay_ms)."""
+    asked = [manager.history(name).provider for name in manager.candidates(wish.provider, wish.symbol, wish.timeframe)]
+    if not all(provider.delay_ms for provider in asked):
+        return []
+    over = wish.timeframe.floor(wish.span.end)  # a bar that is not closed is awaited of everybody
+    return union(TimeRange(one.start, min(one.end, over)) for one in unanswered)
 
 
 def _make_larger(warehouse: Warehouse, result: Fetched, filled: list[tuple[str, TimeRange]]) -> None:
@@ -168,5 +192,38 @@ def _take_stock(warehouse: Warehouse, result: Fetched) -> None:
         result.quality = inventory.validated(warehouse, series, asked).joined(result.gaps.finding())
 
 
+# --- what is noted until it is had -----------------------------------------------------------------------------------
+
+
 def _key(wish: Wish) -> str:
     return f"fetch {wish}"
+
+
+def _noted(warehouse: Warehouse, wish: Wish) -> Wish | None:
+    """What is noted of the same series, asked of the same provider."""
+    noted = warehouse.checkpoint(_key(wish))
+    if noted is None:
+        return None
+    larger = tuple(Timeframe.parse(text) for text in noted.get("larger", ()))
+    return replace(wish, span=TimeRange(int(noted["start"]), int(noted["end"])), larger=larger)
+
+
+def _note(warehouse: Warehouse, wish: Wish) -> None:
+    noted = {"start": wish.span.start, "end": wish.span.end, "larger": [str(one) for one in wish.larger]}
+    warehouse.set_checkpoint(_key(wish), noted)
+
+
+def _joined(before: Wish, wish: Wish) -> Wish:
+    """One wish for both, and for what lies between them."""
+    span = TimeRange(min(before.span.start, wish.span.start), max(before.span.end, wish.span.end))
+    return replace(wish, span=span, larger=tuple(dict.fromkeys((*before.larger, *wish.larger))))
+
+
+def _settle(manager: DataManager, warehouse: Warehouse, wish: Wish, before: Wish | None) -> None:
+    """A wish has come true. What was noted `before` stays noted where it is not had with it."""
+    others = [] if before is None else subtract([before.span], [wish.span])
+    left = any(manager.missing(wish.provider, wish.symbol, wish.timeframe, other) for other in others)
+    if before is not None and (left or not set(before.larger) <= set(wish.larger)):
+        _note(warehouse, before)
+    else:
+        warehouse.set_checkpoint(_key(wish), None)

@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from btfeeds import settings
+from btfeeds import monitor, settings
 from btfeeds.clock import Clock, SystemClock
 from btfeeds.closing import Closing
-from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete
+from btfeeds.errors import BtfeedsError, ConfigError, HistoryIncomplete, WarehouseError
+from btfeeds.history.budget import others_can_be_asked
 from btfeeds.history.downloader import DataDownloaderFactory, canonical, frame, series_of, span_of
 from btfeeds.history.paging import Gone
 from btfeeds.history.progress import Progress, shown
@@ -175,7 +176,7 @@ class DataManager(Closing):
                 if not partial:
                     raise
             except BtfeedsError as error:
-                missing = [TimeRange(at, span.end)]
+                missing = subtract([whole(span, timeframe)], [had for had, _ in origin])
                 if error.fatal or not partial:
                     raise
         made = frame(sorted(bars, key=lambda bar: bar.open_time), missing)
@@ -193,6 +194,42 @@ class DataManager(Closing):
         held = [(name, subtract([span], self.history(name).missing(symbol, timeframe, span))) for name in names]
         return list(assigned(span, held))
 
+    def _settled(
+        self, names: list[str], symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone
+    ) -> tuple[list[str], list[tuple[TimeRange, str]]]:
+        """Who is asked, and the plan, in which all prices of shares have one scale: that of now.
+
+        Before bars of several make one answer, or bars on disk and fresh ones, whoever gave those on disk looks at
+        them: a look can throw them away, and then they are to be asked for. Of whom does not answer nobody knows which
+        scale they have: they do not count, and the others are asked for all of it, unless all is on disk. Raises the
+        last one's error when there are no others.
+        """
+        plan = self._plan(names, symbol, timeframe, span)
+        owners = dict.fromkeys(owner for _, owner in plan)
+        if len(owners) < 2:
+            return names, plan
+        silent: dict[str, BtfeedsError] = {}
+        for owner in filter(None, owners):
+            try:
+                with others_can_be_asked():
+                    self.history(owner).look(symbol, timeframe, cancelled=gone)
+            except WarehouseError:
+                raise
+            except BtfeedsError as failed:
+                if gone():
+                    raise
+                silent[owner] = failed
+        plan = self._plan(names, symbol, timeframe, span)
+        if not silent or all(owner for _, owner in plan):
+            return names, plan
+        left = [name for name in names if name not in silent]
+        if not left:
+            raise list(silent.values())[-1]
+        for owner, error in silent.items():
+            change = monitor.ProviderChanged(owner, f"{symbol} {timeframe}", left[0], plan[0][0].start, error.line())
+            monitor.publish(change)
+        return left, self._plan(left, symbol, timeframe, span)
+
     def _walk(
         self, provider: str, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone | None, *, read: bool
     ) -> Iterator[Had]:
@@ -204,7 +241,9 @@ class DataManager(Closing):
         relay = Relay(self.history, symbol, timeframe, over, read=read)
         try:
             # one provider knows best itself what to ask in one request
-            plan = [(whole(span, timeframe), "")] if len(names) == 1 else self._plan(names, symbol, timeframe, span)
+            plan = [(whole(span, timeframe), "")]
+            if len(names) > 1:
+                names, plan = self._settled(names, symbol, timeframe, span, over)
             for piece, owner in plan:
                 if read or not owner:
                     yield from relay.pages([owner] if owner else names, piece)

@@ -72,9 +72,10 @@ def mend(
         return None
     span = TimeRange(min(one.start for one in known), max(one.end for one in known))
     if again:
-        for gap in inventory.gaps(warehouse, series, span).gaps:
-            if gap.cause in (Cause.NO_TRADE, Cause.SOURCE):
-                warehouse.forget(series, gap.span)
+        own = [gap.span for gap in inventory.gaps(warehouse, series, span).gaps
+               if gap.cause in (Cause.NO_TRADE, Cause.SOURCE)]  # fmt: skip
+        if own:
+            warehouse.forget(series, *own)
     missing = tuple(warehouse.missing(series, span))
     fetched = None
     if missing and series.venue in DataDownloaderFactory.names():
@@ -102,7 +103,7 @@ def lost(notes: Iterable[str]) -> dict[Subscription, list[TimeRange]]:
 
 def _had(manager: DataManager, warehouse: Warehouse, wish: Wish, report: Callable[[Fetched], None]) -> Fetched:
     try:
-        return fetch(manager, warehouse, wish, report=report)
+        return fetch(manager, warehouse, wish, report=report, resumable=False)
     except BtfeedsError as error:  # no key, for instance: others can be mended
         if error.exit_code == 3:
             raise

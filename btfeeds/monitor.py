@@ -208,7 +208,8 @@ class SealFailed(Happening):
 @dataclass(frozen=True, slots=True)
 class PricesRescaled(Happening):
     """The provider now gives `factor` times the prices that lie on disk: a split. Bars that open from `start` to `end`
-    (epoch ms) were forgotten, to be asked for again; older ones it has no more, and they keep their former prices.
+    (epoch ms) were forgotten, to be asked for again (passed over, where it is only read); older ones it has no
+    more, and they keep their former prices.
     """
 
     feed: str

@@ -54,7 +54,7 @@ class FakeStream:
 
     def pull(self) -> Delivery | Notice | None:
         with self._lock:
-            item = self.items.popleft() if self.items else None
+            item = self.items.popleft() if self.items and not self.finished else None
         if item is None:
             return None
         if callable(item):

@@ -11,7 +11,7 @@ import pytest
 
 from btfeeds import venues
 from btfeeds.errors import ConfigError, NetworkError, WarehouseUnwritable
-from btfeeds.fetching import Fetched, Wish, check_larger, fetch, interrupted, left_over
+from btfeeds.fetching import Fetched, Wish, check_larger, fetch, interrupted, left_over, note
 from btfeeds.manager import DataManager, series_venue
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.venues.binance import Binance
@@ -102,6 +102,41 @@ def test_larger_bars_that_an_interrupted_fetch_was_to_make_are_remembered(wareho
     assert left_over(warehouse, "binance", BTC, MINUTE) == wish(0, 2_500, FIVE, HOUR)
 
 
+def leave(warehouse: Warehouse, wanted: Wish) -> None:
+    """A fetch that ended at once."""
+    assert run(FakeVenue(2_500, change=lambda *_: httpx2.Response(503)), warehouse, wanted).error is not None
+
+
+def left(warehouse: Warehouse) -> Wish | None:
+    try:
+        return left_over(warehouse, "binance", BTC, MINUTE)
+    except ConfigError:
+        return None
+
+
+def test_what_an_earlier_fetch_has_left_over_stays_to_be_resumed_until_it_is_had(warehouse: Warehouse) -> None:
+    leave(warehouse, wish(0, 2_000, HOUR))
+    run(FakeVenue(2_500), warehouse, wish(1_900, 2_500, HOUR))
+    assert left(warehouse) == wish(0, 2_000, HOUR)
+    run(FakeVenue(2_500), warehouse, wish(0, 1_900))  # all minutes, but no hours
+    assert left(warehouse) == wish(0, 2_000, HOUR)
+    run(FakeVenue(2_500), warehouse, wish(0, 1_900, HOUR, FIVE))
+    assert left(warehouse) is None
+
+
+def test_of_two_fetches_that_did_not_come_to_their_end_both_are_resumed(warehouse: Warehouse) -> None:
+    leave(warehouse, wish(500, 1_000, HOUR))
+    leave(warehouse, wish(800, 2_000, FIVE))
+    assert left(warehouse) == wish(500, 2_000, HOUR, FIVE)
+
+
+def test_what_waits_for_others_can_be_resumed_too(warehouse: Warehouse) -> None:
+    note(warehouse, [wish(500, 1_000, HOUR)])
+    assert left(warehouse) == wish(500, 1_000, HOUR)
+    note(warehouse, [wish(0, 10)])
+    assert left(warehouse) == wish(500, 1_000, HOUR)  # it is the fetch that joins them
+
+
 def test_days_of_shares_are_not_made_of_minutes() -> None:
     check_larger(MINUTE, [HOUR], [Symbol("AAPL")])
     check_larger(MINUTE, [Timeframe.parse("1d")], [BTC])
@@ -139,6 +174,21 @@ def test_the_bars_of_an_archive_are_its_venues(warehouse: Warehouse) -> None:
     assert [int(request["startTime"]) for request in venue.requests] == [NOON + 30 * M]
     assert [one.provider for _, one in warehouse.origin(minutes, span(0, 60))] == ["binancearchive", "binance"]
     assert series_venue("data.binance.vision") == "binance"
+
+
+@pytest.mark.parametrize(
+    ("delay", "unpublished"), [(20 * M, [(40, 60)]), (60 * M, [(0, 60)]), (0, [])], ids=["some", "all", "none"]
+)
+def test_what_is_not_published_yet_is_told(
+    warehouse: Warehouse, delay: int, unpublished: list[tuple[int, int]]
+) -> None:
+    venue, late = FakeVenue(60), Binance()
+    late.delay_ms = delay  # type: ignore[misc]
+    with DataManager(warehouse, clock=venue.clock, create=lambda _: venue.downloader(late)) as asked:
+        result = fetch(asked, warehouse, Wish("binance", BTC, MINUTE, TimeRange(NOON, venue.clock.now())))
+    assert result.unpublished == [span(*one) for one in unpublished]
+    assert (result.bars, result.missing, result.error) == (60 - sum(b - a for a, b in unpublished), [], None)
+    assert result.json()["unpublished"] == [{"start": NOON + a * M, "end": NOON + b * M} for a, b in unpublished]
 
 
 def test_larger_bars_are_made_of_what_is_there_under_auto_too(warehouse: Warehouse) -> None:

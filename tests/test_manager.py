@@ -11,9 +11,19 @@ import pandas as pd
 import pytest
 
 from btfeeds import monitor, venues
-from btfeeds.errors import Banned, ConfigError, HistoryIncomplete, VenueError, WarehouseUnwritable
+from btfeeds.clock import ManualClock
+from btfeeds.errors import (
+    Banned,
+    BtfeedsError,
+    ConfigError,
+    HistoryIncomplete,
+    NetworkError,
+    VenueError,
+    WarehouseUnwritable,
+)
+from btfeeds.history.paging import Page
 from btfeeds.manager import DataManager
-from btfeeds.market import TimeRange
+from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
 from tests.history.venue import NOON, Change, FakeVenue, M, Row
 
@@ -191,6 +201,20 @@ def test_who_failed_is_asked_last_the_next_time(world: World) -> None:
         assert manager.candidates("auto", BTC, "1m") == ["binanceus", "binance"]
 
 
+def test_a_partial_answer_names_what_was_missing_before_its_provider_failed(world: World) -> None:
+    def damaged(params: dict[str, str], rows: list[Row]) -> Any:
+        if int(params["startTime"]) >= NOON + 1_000 * M:
+            return httpx2.Response(503)
+        return [[*row[:2], "1", "999999", *row[4:]] if row[0] == NOON + 10 * M else row for row in rows]
+
+    world.venue("binance", change=damaged)
+    with world.manager(kept=False) as manager:
+        frame = manager.download(BTC, "1m", NOON, NOON + 2_400 * M, provider="binance", partial=True)
+    assert len(frame) == 999
+    lacking = [((start - NOON) // M, (end - NOON) // M) for start, end in frame.attrs["missing"]]
+    assert lacking == [(10, 11), (1_000, 2_400)]
+
+
 def test_a_partial_answer_names_what_is_missing(world: World) -> None:
     world.venue("binance", change=down_from(1_000))
     with world.manager() as manager:
@@ -312,3 +336,126 @@ def test_the_folder_of_the_settings_is_opened_and_closed(tmp_path: Path, monkeyp
     monkeypatch.delenv("BTFEEDS_WAREHOUSE")
     with DataManager() as manager:
         assert manager.warehouse is None
+
+
+# --- shares, and their splits ----------------------------------------------------------------------------------------
+
+DAY = 86_400_000
+JUNE = 1_717_372_800_000  # 2024-06-03 00:00 UTC
+
+
+class Days:
+    """A provider of days of shares, each at the price of now; down when it has an `error`."""
+
+    def __init__(self, name: str, clock: ManualClock) -> None:
+        self.provider = venues.provider(name)
+        self.clock = clock
+        self.price = 1200.0
+        self.error: BtfeedsError | None = None
+        self.asked: list[tuple[int, int]] = []
+
+    def pages(self, symbol: Symbol, timeframe: Timeframe, asked: TimeRange, *, cancelled: Any = None) -> Iterator[Page]:
+        self.asked.append(((asked.start - JUNE) // DAY, (asked.end - JUNE) // DAY))
+        if self.error is not None:
+            raise self.error
+        closed = TimeRange(asked.start, min(asked.end, self.clock.now()))
+        prices = (self.price, self.price * 1.01, self.price * 0.99, self.price)
+        yield Page(closed, [Bar(time, *prices, 1.0) for time in timeframe.opens(closed)])
+
+    def close(self) -> None: ...
+
+
+class Split:
+    """Yahoo has given five days at 1200, Stooq what `stooq` names; now, at day 9, there are ten new shares for one."""
+
+    def __init__(self, folder: Path, *, stooq: TimeRange | None = None) -> None:
+        clock = ManualClock(JUNE + 7 * DAY)
+        self.warehouse = Warehouse(folder, clock=clock)
+        self.yahoo, self.stooq = Days("yahoo", clock), Days("stooq", clock)
+        given = {"yahoo": self.yahoo, "stooq": self.stooq}
+        self.manager = DataManager(
+            self.warehouse, rules="NVDA=yahoo,stooq", clock=clock, create=given.__getitem__
+        )
+        list(self.manager.fill("yahoo", "NVDA", "1d", days(0, 5)))
+        if stooq is not None:
+            list(self.manager.fill("stooq", "NVDA", "1d", stooq))
+        clock.advance(2 * DAY)
+        for one in given.values():
+            one.price = 120.0
+            one.asked.clear()
+
+    def closes(self, end: int) -> tuple[list[float], list[tuple[str, int, int]]]:
+        """What a download from day 0 gives, and who gave which days."""
+        frame = self.manager.download("NVDA", "1d", JUNE, JUNE + end * DAY)
+        origin = [(name, (start - JUNE) // DAY, (till - JUNE) // DAY) for start, till, name in frame.attrs["origin"]]
+        return frame["close"].tolist(), origin
+
+
+def days(start: int, end: int) -> TimeRange:
+    return TimeRange(JUNE + start * DAY, JUNE + end * DAY)
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Iterator[Split]:
+    made = Split(tmp_path / "bars")
+    yield made
+    made.manager.close()
+    made.warehouse.close()
+
+
+def test_after_a_split_what_several_may_give_comes_in_one_scale(split: Split) -> None:
+    assert split.closes(7) == ([120.0] * 7, [("yahoo", 0, 7)])
+    assert split.yahoo.asked == [(4, 5), (0, 7)]
+
+
+def test_what_a_split_has_thrown_out_is_had_again_although_others_may_be_asked(split: Split) -> None:
+    list(split.manager.fill("auto", "NVDA", "1d", days(0, 7)))
+    assert split.manager.missing("auto", "NVDA", "1d", days(0, 7)) == []
+    assert [(str(one.subscription), one.rows) for one in split.warehouse.series()] == [("yahoo NVDA 1d", 7)]
+
+
+def test_bars_of_a_provider_that_cannot_say_their_scale_are_not_continued_by_another(
+    split: Split, world: World
+) -> None:
+    split.yahoo.error = NetworkError("It cannot be reached.")
+    assert split.closes(7) == ([120.0] * 7, [("stooq", 0, 7)])
+    assert split.yahoo.asked == [(4, 5)]
+    assert [(one.venue, one.to, one.start, one.reason) for one in world.changes] == [
+        ("yahoo", "stooq", JUNE, "It cannot be reached.")
+    ]
+
+
+def test_where_nobody_says_which_scale_the_bars_on_disk_have_nothing_is_handed_out(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(5, 6))
+    both.yahoo.error = both.stooq.error = NetworkError("It cannot be reached.")
+    with pytest.raises(NetworkError):
+        next(both.manager.pages("auto", "NVDA", "1d", days(0, 7)))
+    both.warehouse.close()
+
+
+def test_in_a_warehouse_that_is_only_read_bars_of_before_a_split_are_asked_for_instead(
+    split: Split, tmp_path: Path
+) -> None:
+    given = {"yahoo": split.yahoo, "stooq": split.stooq}
+    with Warehouse(tmp_path / "bars", clock=split.yahoo.clock, readonly=True) as read:
+        manager = DataManager(read, rules="NVDA=yahoo,stooq", clock=split.yahoo.clock, create=given.__getitem__)
+        frame = manager.download("NVDA", "1d", JUNE, JUNE + 7 * DAY)
+    assert frame["close"].tolist() == [120.0] * 7
+    assert split.yahoo.asked == [(4, 5), (0, 7)]
+    assert [one.rows for one in split.warehouse.series()] == [5]
+
+
+def test_bars_on_disk_of_two_are_looked_at_before_they_make_one_answer(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(5, 7))
+    list(both.manager.fill("yahoo", "NVDA", "1d", days(-1, 5)))  # Yahoo's are had anew, Stooq's are as they were
+    both.yahoo.asked.clear()
+    assert both.closes(7) == ([120.0] * 7, [("yahoo", 0, 7)])
+    assert (both.yahoo.asked, both.stooq.asked) == ([(5, 7)], [(6, 7)])
+    both.warehouse.close()
+
+
+def test_bars_that_are_all_on_disk_are_had_although_nobody_answers(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(5, 7))
+    both.yahoo.error = both.stooq.error = NetworkError("It cannot be reached.")
+    assert both.closes(7) == ([1200.0] * 7, [("yahoo", 0, 5), ("stooq", 5, 7)])
+    both.warehouse.close()

@@ -106,6 +106,27 @@ def test_gaps_of_the_source_are_left_unless_it_is_to_be_asked_again(warehouse: W
     assert len(venue.requests) == 1
 
 
+def test_all_gaps_of_the_source_are_given_up_with_one_rewriting(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[tuple[TimeRange, ...]] = []
+    forget = warehouse.forget
+    monkeypatch.setattr(
+        warehouse, "forget", lambda series, *spans: (given_up.append(spans), forget(series, *spans))
+    )
+    venue = FakeVenue(100)
+    del venue.rows[20], venue.rows[29]
+    fill(venue, warehouse, span(0, 50))
+    with manager(venue, warehouse) as asked:
+        mended = mend(asked, warehouse, SERIES, again=True)
+        assert given_up == [(span(20, 21), span(30, 31))]
+        assert mended is not None and mended.missing == (span(20, 21), span(30, 31))
+        venue.rows = [row(NOON + minute * M, 100.0 + minute) for minute in range(100)]
+        mend(asked, warehouse, SERIES, again=True)
+        mend(asked, warehouse, SERIES, again=True)  # there is none to give up
+    assert len(given_up) == 2
+
+
 def test_who_does_not_answer_is_told_and_what_is_missing_stays_named(warehouse: Warehouse) -> None:
     venue = FakeVenue(100)
     fill(venue, warehouse, span(0, 10), span(40, 50))
@@ -115,6 +136,22 @@ def test_who_does_not_answer_is_told_and_what_is_missing_stays_named(warehouse: 
     assert mended is not None and not mended.whole
     assert mended.left == (span(10, 40),)
     assert "451" in mended.json()["error"]
+
+
+def test_a_fetch_that_was_interrupted_can_still_be_resumed_behind_a_repair(warehouse: Warehouse) -> None:
+    venue = FakeVenue(100)
+    fill(venue, warehouse, span(0, 10), span(40, 50))
+    key, noted = "fetch binance BTC/USDT 1m", {"start": NOON, "end": NOON + 90 * M, "larger": []}
+    warehouse.set_checkpoint(key, noted)
+    with manager(venue, warehouse) as asked:
+        mended = mend(asked, warehouse, SERIES)
+        assert mended is not None and mended.missing == (span(10, 40),)
+        assert warehouse.checkpoint(key) == noted
+        warehouse.set_checkpoint(key, None)
+        warehouse.forget(SERIES, span(0, 5))
+        venue.change = lambda *_: httpx2.Response(451)
+        mend(asked, warehouse, SERIES)
+    assert warehouse.checkpoint(key) is None  # a repair that fails is no fetch to be resumed
 
 
 def test_a_series_of_nobodys_is_checked_and_left(warehouse: Warehouse) -> None:

@@ -14,7 +14,7 @@ from btfeeds.cli import series
 if TYPE_CHECKING:
     from btfeeds.market import Subscription
     from btfeeds.mending import Mended
-    from btfeeds.warehouse import Warehouse
+    from btfeeds.warehouse import Damage, Warehouse
 
 
 _TESTS = re.compile("test|demo|beta|sandbox")  # in the names of venues that only play
@@ -51,20 +51,21 @@ def _checked(warehouse: Warehouse, one: Subscription, against: str, calendar: st
 
     from btfeeds import inventory
 
-    found = warehouse.verify(one)
+    other = series.named(against, one.symbol, str(one.timeframe)) if against else None
+    found, beside = warehouse.verify(one), warehouse.verify(other) if other else []
     result: dict[str, Any] = {
         "type": "checked", "venue": one.venue, "symbol": one.symbol, "timeframe": str(one.timeframe),
-        "damage": [{"kind": each.kind, "start": each.span.start, "end": each.span.end, "detail": each.detail}
-                   for each in found],
-        "sound": not found, "report": None, "gaps": None, "against": None,
+        "damage": [{"kind": each.kind, "start": each.span.start, "end": each.span.end,
+                    "detail": each.detail if each in found else f"{other}: {each.detail}"}
+                   for each in (*found, *beside)],
+        "sound": not (found or beside), "report": None, "gaps": None, "against": None,
     }  # fmt: skip
     span = inventory.extent(warehouse, one)
-    if span is None or any(each.kind == "file_damaged" for each in found):
+    if span is None or _spoilt(found):
         return result
     gaps = inventory.gaps(warehouse, one, span, calendar)
     report = inventory.validated(warehouse, one, span).joined(gaps.finding())
-    if against:
-        other = series.named(against, one.symbol, str(one.timeframe))
+    if other and not _spoilt(beside):
         comparison = inventory.compared(warehouse, one, other, span)
         report = report.joined(comparison.finding())
         result["against"] = {"venue": other.venue, **comparison.json()}
@@ -72,8 +73,13 @@ def _checked(warehouse: Warehouse, one: Subscription, against: str, calendar: st
             result["against"]["share"] = None  # of nothing
     if not warehouse.readonly:
         warehouse.mark_validated(one, time.time_ns() // 1_000_000, report.score)
-    result |= {"sound": not found and report.sound, "report": report.json(), "gaps": gaps.json()["totals"]}
+    result |= {"sound": result["sound"] and report.sound, "report": report.json(), "gaps": gaps.json()["totals"]}
     return result
+
+
+def _spoilt(found: list[Damage]) -> bool:
+    """Whether bars are damaged: whoever reads them puts them out of the way, and a check changes nothing."""
+    return any(each.kind in ("file_damaged", "row_damaged") for each in found)
 
 
 def _tell(result: dict[str, Any]) -> None:

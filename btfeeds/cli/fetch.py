@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from btfeeds.clock import Clock
     from btfeeds.fetching import Fetched, Wish
     from btfeeds.manager import DataManager
-    from btfeeds.market import Symbol, TimeRange
+    from btfeeds.market import Symbol, Timeframe, TimeRange
     from btfeeds.warehouse import Warehouse
 
 
@@ -47,7 +47,7 @@ def command(
     may be `auto`: whoever has the symbol, by rules and by how they have answered so far.
     """
     from btfeeds.clock import SystemClock
-    from btfeeds.fetching import Wish, check_larger, left_over
+    from btfeeds.fetching import Wish, check_larger
     from btfeeds.history.downloader import canonical
     from btfeeds.manager import AUTO, DataManager
     from btfeeds.market import Symbol, Timeframe
@@ -66,13 +66,11 @@ def command(
         kept = stack.enter_context(Warehouse(warehouse, clock=clock or SystemClock()))
         clock = clock or SystemClock()
 
-        def wish(symbol: Symbol) -> Wish:
-            if resume and start is None:
-                noted = left_over(kept, name, symbol, frame)
-                return replace(noted, larger=tuple(dict.fromkeys((*noted.larger, *more))))
-            return Wish(name, symbol, frame, _span(start, end, clock.now()), more)
-
-        wishes = [wish(symbol) for symbol in wanted]
+        if resume and start is None:
+            wishes = _left_over(kept, name, wanted, frame, more)
+        else:
+            span = _span(start, end, clock.now())
+            wishes = [Wish(name, symbol, frame, span, more) for symbol in wanted]
         manager = stack.enter_context(
             DataManager(kept, rules=rules, clock=clock, create=_creator(clock, rest_url))
         )
@@ -81,6 +79,30 @@ def command(
         with _telling(as_json, wishes) as tell:
             results = _run(manager, kept, wishes, jobs, tell)
     return _verdict(results, as_json)
+
+
+def _left_over(
+    warehouse: Warehouse, provider: str, symbols: list[Symbol], timeframe: Timeframe, larger: tuple[Timeframe, ...]
+) -> list[Wish]:
+    """What fetches of `symbols` that did not come to their end were to have; of the others that is said. Raises
+    ConfigError where there is none.
+    """
+    from btfeeds.fetching import left_over
+
+    wishes: list[Wish] = []
+    whole: list[ConfigError] = []
+    for symbol in symbols:
+        try:
+            noted = left_over(warehouse, provider, symbol, timeframe)
+        except ConfigError as error:
+            whole.append(error)
+        else:
+            wishes.append(replace(noted, larger=tuple(dict.fromkeys((*noted.larger, *larger)))))
+    if not wishes:
+        raise whole[0]
+    for each in whole:
+        click.echo(each.what, err=True)
+    return wishes
 
 
 def _simulated(sim: str | None) -> tuple[str, Clock | None]:
@@ -129,8 +151,9 @@ def _run(
     manager: DataManager, warehouse: Warehouse, wishes: list[Wish], jobs: int, tell: Callable[[Fetched], None]
 ) -> list[Fetched]:
     """All wishes, some at a time. However this ends, no thread goes on behind it."""
-    from btfeeds.fetching import fetch
+    from btfeeds.fetching import fetch, note
 
+    note(warehouse, wishes)
     ended = threading.Event()
     results: dict[Wish, Fetched] = {}
     with ThreadPoolExecutor(min(jobs, len(wishes)), thread_name_prefix="btfeeds-fetch") as pool:
@@ -177,7 +200,7 @@ def _lines(result: Fetched) -> Iterator[str]:
     from btfeeds.warehouse.gapreport import Cause
 
     rate = f", {result.bars / result.seconds:,.0f} bars/s" if result.bars and result.seconds else ""
-    got = "nothing came" if result.missing else "everything was there"
+    got = "nothing came" if result.missing or result.unpublished else "everything was there"
     if result.pages:
         got = f"{result.bars:,} bars in {result.pages:,} pages{rate}"
     yield f"{result.wish}: {got}"
@@ -198,6 +221,8 @@ def _lines(result: Fetched) -> Iterator[str]:
         yield f"  {count:,} bars of {timeframe} made"
     for span in result.missing[:3]:
         yield f"  still missing: {span}"
+    for span in result.unpublished[:3]:
+        yield f"  not published yet: {span}"
 
 
 # --- progress --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from btfeeds.history.kinds import classify
+from btfeeds.history.kinds import SHARES, classify
 from btfeeds.history.ranges import pages, subtract, union
 from btfeeds.market import Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse.larger import lost, merge, touched, whole
@@ -45,18 +45,32 @@ class Derived:
             made += self._merge(wanted, base, whole(covered, wanted.timeframe))
         return made
 
-    def follow(self, base: Subscription, changed: Iterable[TimeRange], timeframes: Iterable[Timeframe] = ()) -> int:
+    def follow(
+        self,
+        base: Subscription,
+        changed: Iterable[TimeRange],
+        timeframes: Iterable[Timeframe] = (),
+        *,
+        ended: bool = False,
+    ) -> int:
         """Minutes of `base` were added or corrected in `changed`: bring the larger bars of them up to date.
 
-        As `correct`; and those of `timeframes`, and of every series whose newest bar was made here, are continued.
-        Returns how many bars were made.
+        As `correct`; and those of `timeframes` are made, and every series whose newest bar was made here is continued
+        up to there. `ended`: of these only the ones of which a bar ends in `changed`, for minutes that come one by
+        one. Returns how many bars were made.
         """
         changed = union(changed)
         made = self.correct(base, changed)
         if base.timeframe != MINUTE or not changed:
             return made
-        for timeframe in dict.fromkeys((*timeframes, *self._continued(base))):
+        for timeframe in dict.fromkeys(timeframes):
             made += self.make(Subscription(base.venue, base.symbol, timeframe), lost(changed, timeframe))
+        for wanted in self._larger(base):
+            around = lost(changed, wanted.timeframe)
+            if ended and not any(wanted.timeframe.floor(span.end) > span.start for span in changed):
+                continue
+            if (behind := self._behind(wanted, around[-1].end)) is not None:
+                made += self.make(wanted, union([behind, *around]))
         return made
 
     def correct(self, base: Subscription, changed: Iterable[TimeRange], *, gone: bool = False) -> int:
@@ -89,15 +103,19 @@ class Derived:
             if timeframe != MINUTE and timeframe.holds(MINUTE):
                 yield Subscription(base.venue, base.symbol, timeframe)
 
-    def _continued(self, base: Subscription) -> Iterator[Timeframe]:
-        """The timeframes whose newest bar was made from these minutes."""
-        for one in self._larger(base):
-            series = self._warehouse.get(one)
-            if series is None or not series.rows:
-                continue
-            newest = TimeRange(series.last, one.timeframe.close(series.last))
-            if not self._given(one, [newest]):
-                yield one.timeframe
+    def _behind(self, wanted: Subscription, end: int) -> TimeRange | None:
+        """Where a series may lack bars up to `end`; None where its newest bar was not made from minutes.
+
+        Minutes come late, too: what they left out is made up for. Old minutes of shares may have the prices of before
+        a split, so that of these only what is newer than the newest bar is made.
+        """
+        series = self._warehouse.get(wanted)
+        if series is None or not series.rows:
+            return None
+        close = wanted.timeframe.close(series.last)
+        if self._given(wanted, [TimeRange(series.last, close)]):
+            return None
+        return TimeRange(close if classify(wanted.symbol) in SHARES else series.first, end)
 
     def _given(self, wanted: Subscription, spans: Iterable[TimeRange]) -> list[TimeRange]:
         """Where the provider's own bars are."""
@@ -113,9 +131,25 @@ class Derived:
         for span in spans:
             for piece in pages(span, wanted.timeframe, max(1, _AT_ONCE * MINUTE.ms // wanted.timeframe.ms)):
                 bars = merge(self._warehouse.rows(base, piece).bars, wanted.timeframe, [piece]).bars()
-                self._warehouse.add(wanted, bars, provider=provider(wanted.venue), span=piece)
+                for part, adjusted in self._parts(wanted, base, piece):
+                    self._warehouse.add(
+                        wanted,
+                        [bar for bar in bars if bar.open_time in part],
+                        provider=provider(wanted.venue),
+                        span=part,
+                        adjusted=adjusted,
+                        venue_time=part.end,  # that it is over its minutes say, whatever our clock does
+                    )
                 made += len(bars)
         return made
+
+    def _parts(self, wanted: Subscription, base: Subscription, piece: TimeRange) -> list[tuple[TimeRange, bool]]:
+        """`piece` in parts, and of each whether its minutes had splits worked in: then so have the larger bars."""
+        if classify(base.symbol) not in SHARES:
+            return [(piece, False)]
+        minutes = [span for span, origin in self._warehouse.origin(base, piece) if origin.adjusted]
+        adjusted = lost(minutes, wanted.timeframe)
+        return [*((part, True) for part in adjusted), *((part, False) for part in subtract([piece], adjusted))]
 
 
 def provider(venue: str) -> str:

@@ -14,7 +14,7 @@ from btfeeds import monitor
 from btfeeds.errors import BtfeedsError, HistoryIncomplete, RateLimited, WarehouseError
 from btfeeds.history.budget import others_can_be_asked
 from btfeeds.history.paging import Gone, Page
-from btfeeds.history.ranges import union
+from btfeeds.history.ranges import subtract, union, whole
 from btfeeds.history.selection import turn
 from btfeeds.history.stored import StoredHistory
 from btfeeds.market import Symbol, Timeframe, TimeRange
@@ -52,8 +52,8 @@ class Relay:
     def pages(self, names: list[str], piece: TimeRange) -> Iterator[Had]:
         """A piece from the first of `names` that gives it; who fails is taken off the list when another is on it.
 
-        Who takes no request for a while is waited for only when all others have failed. Raises the last one's error
-        when all fail, and the errors of the warehouse at once: they are no provider's.
+        Who takes no request for a while is waited for only when all others have failed, and stays on the list. Raises
+        the last one's error when all fail, and the errors of the warehouse at once: they are no provider's.
         """
         holes: list[tuple[str, HistoryIncomplete]] = []
         later: dict[str, float] = {}  # who takes no request yet, and for how many s
@@ -64,13 +64,19 @@ class Relay:
                 self._changed(last, name, at, "it has the bars from here on")
             last = name
             others = not patient and (len(names) > 1 or bool(later))
+            between: list[TimeRange] = []  # of which the answer had no page, but a later one
             try:
                 for page in self._asked(name, TimeRange(at, until), others=others):
+                    if at < page.span.start:
+                        between.append(TimeRange(at, page.span.start))
                     at, failures = page.span.end, 0
                     yield Had(name, page)
                 at = until
+                holes += self._left_out(name, between, "it may not have published them yet.")
             except HistoryIncomplete as error:  # the rest of it was had
+                said = [TimeRange(*span) for span in error.missing]
                 holes.append((name, error))
+                holes += self._left_out(name, subtract(between, said), "it may not have published them yet.")
                 at = until
             except WarehouseError:
                 raise
@@ -78,6 +84,8 @@ class Relay:
                 failures += 1
                 if self._gone():
                     raise
+                # why, an answer says at its end, and this one has none
+                holes += self._left_out(name, between, f"why is not known, it failed behind them: {error.what}")
                 if isinstance(error, RateLimited) and others:
                     later[name] = error.retry_after
                 elif len(names) == 1 and not error.fatal and failures < _PATIENCE:
@@ -90,9 +98,11 @@ class Relay:
                     del later[soonest]
                     names.append(soonest)
                 names.remove(name)
+                failures = 0  # they were its own
                 last, _ = self._turn(names, at, piece.end)
                 if last != name:
                     self._changed(name, last, at, error.line())
+        names += later
         for name, hole in holes:
             yield from self._filled(name, hole, [other for other in names if other != name])
 
@@ -132,6 +142,20 @@ class Relay:
                 if self._gone():
                     raise
                 self._lacking.append(HistoryIncomplete(error.what, error.did, error.advice, missing=((start, end),)))
+
+    def _left_out(self, name: str, between: list[TimeRange], why: str) -> Iterator[tuple[str, HistoryIncomplete]]:
+        """What lies `between` the pages of `name` and is not on disk either, as something it has not got."""
+        if not between:
+            return
+        history = self._history(name)
+        for span in union(whole(one, self._timeframe) for one in between):
+            for lost in history.missing(self._symbol, self._timeframe, span):
+                yield name, HistoryIncomplete(
+                    f"{name} has given no bars of {self._symbol} {self._timeframe} of {lost}: {why}",
+                    "Everything else was loaded.",
+                    "Ask for these spans again later; partial=True gives what there is.",
+                    missing=((lost.start, lost.end),),
+                )
 
     def _turn(self, names: list[str], at: int, end: int) -> tuple[str, int]:
         if len(names) == 1:

@@ -5,6 +5,8 @@ Such a series is looked at once a day before it is continued: is a bar on disk s
 time? A bar that was fetched before the last look, since what came later may have the new scale already. If its prices
 are a multiple of what they were, the bars on disk are forgotten, so that they are asked for again; two scales in one
 series would be a jump that nobody has traded. When the last look was is kept in the warehouse.
+
+In a warehouse that is only read nothing can be forgotten or noted: there it is remembered as long as the process lasts.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from btfeeds import monitor
-from btfeeds.history.derived import Derived
+from btfeeds.history.derived import MINUTE, Derived, provider
+from btfeeds.history.ranges import union
 from btfeeds.market import Bar, Subscription, TimeRange
 
 if TYPE_CHECKING:
     from btfeeds.warehouse import Warehouse
+    from btfeeds.warehouse.items import Provenance
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000  # so exactly is it known when a bar was fetched
@@ -32,11 +36,21 @@ class Rescaling:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
+        self._looked: dict[Subscription, int] = {}  # what a warehouse that is only read cannot note
+        self._former: dict[Subscription, list[TimeRange]] = {}  # and what it cannot forget
+
+    def former(self, series: Subscription) -> list[TimeRange]:
+        """Where bars on disk do not count, which a warehouse that is only read cannot forget."""
+        return self._former.get(series, [])
+
+    def distrust(self, series: Subscription, span: TimeRange) -> None:
+        """No look can be taken at bars of a warehouse that is only read: for this process, they do not count."""
+        self._former[series] = union([*self.former(series), span])
 
     def check(
         self, series: Subscription, now: int, reach: int | None, ask: Callable[[TimeRange], list[Bar]]
     ) -> bool:
-        """Whether bars of `series` were forgotten because their scale is an old one; told as PricesRescaled.
+        """Whether bars of `series` are forgotten now because their scale is an old one; told as PricesRescaled.
 
         `reach` is the oldest opening time that can be asked for. `ask` gives the provider's bars of a span, or none of
         those it has no more. Raises its errors, and those of the warehouse; then the look is still to be taken.
@@ -46,6 +60,9 @@ class Rescaling:
             return False
         noted = self._warehouse.checkpoint(_key(series)) or {}
         looked = int(noted.get("looked", 0))
+        if looked > self._looked.get(series, 0):  # another process has looked since, and could write
+            self._former.pop(series, None)
+        looked = max(looked, self._looked.get(series, 0))
         looked = looked if looked <= now else 0  # a clock that was ahead
         if now - looked < _DAY_MS:
             return False
@@ -82,17 +99,32 @@ class Rescaling:
         while end > span.start:
             begin = max(span.start, series.timeframe.back(end, count))
             for run, origin in reversed(self._warehouse.origin(series, TimeRange(begin, end))):
-                if origin.adjusted and (found is None or origin.fetched < found[1]):
-                    found = TimeRange(series.timeframe.floor(run.end - 1), run.end), origin.fetched
-                    if origin.fetched // _HOUR_MS < looked // _HOUR_MS:
+                if not origin.adjusted:
+                    continue
+                bar = TimeRange(series.timeframe.floor(run.end - 1), run.end)
+                fetched = self._fetched(series, bar, origin)
+                if found is None or fetched < found[1]:
+                    found = bar, fetched
+                    if fetched // _HOUR_MS < looked // _HOUR_MS:
                         return found
             end, count = begin, count * 4
         return found
 
+    def _fetched(self, series: Subscription, bar: TimeRange, origin: Provenance) -> int:
+        """When a bar was given; of one that was made here, its minutes: they have the scale of that time."""
+        if origin.provider != provider(series.venue):
+            return origin.fetched
+        minutes = self._warehouse.origin(Subscription(series.venue, series.symbol, MINUTE), bar)
+        return min((one.fetched for _, one in minutes), default=origin.fetched)
+
     def _forget(self, series: Subscription, span: TimeRange, ratio: float, rows: int) -> None:
         ours = self._given(series, span)
-        gone = sum(self._warehouse.forget(series, each) for each in ours)
-        Derived(self._warehouse).correct(series, ours, gone=True)
+        if self._warehouse.readonly:
+            gone = sum(len(self._warehouse.rows(series, each)) for each in ours)
+            self._former[series] = ours
+        else:
+            gone = sum(self._warehouse.forget(series, each) for each in ours)
+            Derived(self._warehouse).correct(series, ours, gone=True)
         monitor.publish(
             monitor.PricesRescaled(
                 series.venue, str(series), round(ratio, 6), ours[0].start, ours[-1].end, rows - gone
@@ -100,7 +132,10 @@ class Rescaling:
         )
 
     def _note(self, series: Subscription, looked: int) -> None:
-        self._warehouse.set_checkpoint(_key(series), {"looked": looked})
+        if self._warehouse.readonly:
+            self._looked[series] = looked
+        else:
+            self._warehouse.set_checkpoint(_key(series), {"looked": looked})
 
     def _given(self, series: Subscription, span: TimeRange) -> list[TimeRange]:
         """Where bars lie that an adjusting provider gave; those of an import cannot be asked for again."""

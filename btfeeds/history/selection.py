@@ -7,6 +7,7 @@ change of provider in mid-download is an event (monitor.ProviderChanged).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
@@ -99,7 +100,7 @@ def assigned(span: TimeRange, held: list[tuple[str, list[TimeRange]]]) -> Iterat
     cuts = sorted(edges)
     last: tuple[TimeRange, str] | None = None
     for start, end in pairwise(cuts):
-        owner = next((name for name, spans in held if any(one.start <= start < one.end for one in spans)), "")
+        owner = next((name for name, spans in held if _among(spans, start)), "")
         if last is not None and last[1] == owner:
             last = (TimeRange(last[0].start, end), owner)
         else:
@@ -108,3 +109,9 @@ def assigned(span: TimeRange, held: list[tuple[str, list[TimeRange]]]) -> Iterat
             last = (TimeRange(start, end), owner)
     if last is not None and last[0]:
         yield last
+
+
+def _among(spans: list[TimeRange], time: int) -> bool:
+    """Whether `time` lies in one of `spans`, which ascend and lie apart."""
+    place = bisect_right(spans, time, key=lambda one: one.start)
+    return place > 0 and time in spans[place - 1]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 _CHUNK = 10_000  # bars that are read at once
+_EVER = TimeRange(-(2**62), 2**62)
 
 
 class Source(Protocol):
@@ -73,9 +74,8 @@ class StoredHistory:
         self._reliability = reliability
         self._outage = outage
         self._venue = self.provider.bars_of or self.provider.name
-        self._adjusted = self.provider.adjusted not in ("", "raw")
         self._derived = Derived(warehouse) if warehouse is not None else None
-        self._rescaling = Rescaling(warehouse) if warehouse is not None and self._adjusted else None
+        self._rescaling = Rescaling(warehouse) if warehouse is not None and self.provider.adjusted != "raw" else None
         # on a fast clock the wire is not faster: see live.stream
         self._lag_ms = max(self.provider.lag_ms, int(500 * self._clock.speed) if self._clock.speed > 1 else 0)
 
@@ -121,20 +121,35 @@ class StoredHistory:
         """All pages in one list."""
         return [bar for page in self.pages(symbol, timeframe, span) for bar in page.bars]
 
+    def look(self, symbol: Symbol | str, timeframe: Timeframe | str, *, cancelled: Gone | None = None) -> bool:
+        """Whether bars on disk turn out to have the prices of before a split: then they are missing from now on.
+
+        To be asked before they are handed out beside bars of others; `pages` and `fill` do so themselves. Raises what
+        the venue or the network says: what is of one scale is not continued in one that is not known.
+        """
+        return self._rescaled(self._subscription(symbol, timeframe), cancelled)
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _subscription(self, symbol: Symbol | str, timeframe: Timeframe | str) -> Subscription:
         return Subscription(self._venue, Symbol(symbol), Timeframe.parse(timeframe))
 
-    def _walk(self, wanted: Subscription, span: TimeRange, gone: Gone | None, *, read: bool) -> Iterator[Page]:
+    def _walk(
+        self, wanted: Subscription, span: TimeRange, gone: Gone | None, *, read: bool, begun: bool = False
+    ) -> Iterator[Page]:
+        """`begun`: bars of the series were handed out already."""
         span = possible(wanted, whole(span, wanted.timeframe))
         lacking: list[TimeRange] = []
         error: HistoryIncomplete | None = None
         missing = self._missing(wanted, span)
         # what is only to be read can be read from a warehouse that cannot be written; to fill it is an error
         keep = self._warehouse is not None and not (read and self._warehouse.readonly)
-        if missing and self._rescaled(wanted, gone):
-            missing = self._missing(wanted, span)
+        if missing and self._rescaling is not None and classify(wanted.symbol) in SHARES:
+            if begun:
+                self._check_scale(wanted, gone)
+            else:
+                self._rescaled(wanted, gone)
+            missing = self._missing(wanted, span)  # a look can show that more is
         todo = deque(pieces(span, joined(missing, wanted.timeframe, self.provider.limits.bars_per_request)))
         while todo:
             piece, stored = todo.popleft()
@@ -163,10 +178,7 @@ class StoredHistory:
             raise HistoryIncomplete(error.what, error.did, error.advice, missing=spans)
 
     def _rescaled(self, wanted: Subscription, gone: Gone | None) -> bool:
-        """Whether what is on disk had prices of before a split, and was forgotten.
-
-        Raises what the venue or the network says: what is of one scale is not continued in one that is not known.
-        """
+        """Whether bars on disk do not count any more, because they have, or may have, prices of before a split."""
 
         def ask(span: TimeRange) -> list[Bar]:
             bars: list[Bar] = []
@@ -177,15 +189,35 @@ class StoredHistory:
                 pass  # these bars cannot be had: others can
             return bars
 
-        if self._rescaling is None or self._warehouse is None or self._warehouse.readonly or not self._usable:
+        if self._rescaling is None or self._warehouse is None or not self._usable:
             return False
         if classify(wanted.symbol) not in SHARES:
             return False
-        try:
-            return self._rescaling.check(wanted, self._clock.now(), self.reach(wanted.timeframe), ask)
-        except WarehouseError as problem:
-            self._without(problem)
-            return False
+        while True:
+            try:
+                return self._rescaling.check(wanted, self._clock.now(), self.reach(wanted.timeframe), ask)
+            except WarehouseError as problem:
+                if not isinstance(problem, WarehouseDamaged) or not problem.spans:
+                    self._without(problem)
+                    return False
+                if self._warehouse.readonly:  # it stays in the way
+                    self._rescaling.distrust(wanted, _EVER)
+                    return True
+                # told by the warehouse, and out of the way now: what is left is looked at
+
+    def _adjusted(self, wanted: Subscription) -> bool:
+        """Whether its bars have splits worked in; of shares that is so where the provider does not say (Stooq)."""
+        said = self.provider.adjusted
+        return said != "raw" and (said != "" or classify(wanted.symbol) in SHARES)
+
+    def _check_scale(self, wanted: Subscription, gone: Gone | None) -> None:
+        """Raises WarehouseError where bars that were handed out already had prices of before a split."""
+        if self._rescaled(wanted, gone):
+            raise WarehouseError(
+                f"{wanted}: while it was read, its bars on disk turned out to have prices of before a split.",
+                "The reading ended there: two scales are not mixed.",
+                "Read it again: all of it is asked for anew.",
+            )
 
     def _with_held(
         self, wanted: Subscription, pages: Iterator[Page], piece: TimeRange, held: list[TimeRange], gone: Gone | None
@@ -226,8 +258,15 @@ class StoredHistory:
                 and not self._warehouse.readonly
                 and classify(wanted.symbol).always_open
             ):
-                self._derived.make(wanted, missing)
+                try:
+                    self._derived.make(wanted, missing)
+                except WarehouseDamaged as damaged:
+                    if not damaged.spans:
+                        raise
+                    # told by the warehouse: what cannot be made of minutes is asked for
                 missing = self._warehouse.missing(wanted, span)
+            if self._rescaling is not None and (former := self._rescaling.former(wanted)):
+                missing = union([*missing, *both(former, [whole(span, wanted.timeframe)])])
             return missing
         except WarehouseError as problem:
             self._without(problem)
@@ -244,6 +283,7 @@ class StoredHistory:
                     bars = None
             except WarehouseDamaged:  # told by the warehouse, and no longer covered where that can be written down
                 if self._warehouse.readonly:
+                    self._check_scale(wanted, gone)
                     yield from self._asked(wanted, chunk, gone, keep=False)
                     continue
             except WarehouseError as problem:
@@ -251,7 +291,7 @@ class StoredHistory:
                 yield from self._asked(wanted, TimeRange(chunk.start, piece.end), gone, keep=False)
                 return
             if bars is None:
-                yield from self._walk(wanted, TimeRange(chunk.start, piece.end), gone, read=True)
+                yield from self._walk(wanted, TimeRange(chunk.start, piece.end), gone, read=True, begun=True)
                 return
             yield Page(chunk, bars, stored=True)
 
@@ -290,7 +330,7 @@ class StoredHistory:
         self, warehouse: Warehouse, wanted: Subscription, bars: list[Bar], span: TimeRange, venue_time: int
     ) -> None:
         added = warehouse.add(
-            wanted, bars, provider=self.provider.name, span=span, adjusted=self._adjusted, venue_time=venue_time
+            wanted, bars, provider=self.provider.name, span=span, adjusted=self._adjusted(wanted), venue_time=venue_time
         )
         if self._outage is not None:
             self._outage.worked()

@@ -153,7 +153,7 @@ class Writer:
         added = self.warehouse.add(subscription, bars, provider=provider(subscription.venue), venue_time=over)
         self.outage.worked()
         if added.new or added.revised:
-            self._derived.correct(subscription, _spans(subscription, bars))
+            self._derived.follow(subscription, _spans(subscription, bars), ended=True)
 
     def _forget(self, subscription: Subscription, bars: list[Bar]) -> None:
         """It is to be asked for again: that there is none, history has to say."""

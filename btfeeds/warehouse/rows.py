@@ -44,9 +44,10 @@ class Rows:
     def take(self, rows: npt.NDArray[Any] | slice) -> Rows:
         return Rows(self.bars.take(rows), self.origin[rows])
 
-    def outside(self, span: TimeRange) -> Rows:
-        """Those that do not open in `span`."""
-        return self.take((self.times < span.start) | (self.times >= span.end))
+    def outside(self, spans: Sequence[TimeRange]) -> Rows:
+        """Those that open in none of `spans`, which ascend and lie apart."""
+        edges = np.array([edge for span in spans for edge in (span.start, span.end)], dtype=np.int64)
+        return self.take(np.searchsorted(edges, self.times, side="right") % 2 == 0)
 
     def tuples(self) -> list[Row]:
         columns = [getattr(self.bars, name).tolist() for name in NAMES]

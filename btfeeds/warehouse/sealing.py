@@ -7,6 +7,9 @@ ends the process in between, each bar is listed exactly once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from btfeeds.history.ranges import union
 from btfeeds.market import Subscription, TimeRange
 from btfeeds.warehouse import books, layout, sealed
 from btfeeds.warehouse.items import SealedFile
@@ -45,32 +48,56 @@ def seal_complete(
                 shelf.sweep(subscription)
 
 
-def drop(shelf: Shelf, subscription: Subscription, span: TimeRange) -> int:
-    """Take the bars that open in `span` out of files and catalogue, and out of the coverage; returns how many."""
+def drop(shelf: Shelf, subscription: Subscription, spans: Iterable[TimeRange]) -> int:
+    """Take the bars that open in `spans` out of files and catalogue, and out of the coverage; returns how many.
+
+    A file is written anew once, and only if it loses bars.
+    """
+    spans = union(spans)
     with shelf.lock(subscription):
         while True:
             with shelf.catalogue.reading() as db:
                 number = books.series_id(db, subscription)
-                files = [] if number is None else books.files(db, number, span)
+                files = [] if number is None else books.files(db, number)
             if number is None:
                 return 0
-            loaded = shelf.load(subscription, files, layout.EVER)
-            if loaded is not None:
+            changed = _without(shelf, subscription, files, spans)
+            if changed is not None:
                 break
-        left = [rows.outside(span) for rows in sealed.rows(loaded)]
-        made = [_write(shelf, subscription, rows) for rows in left if len(rows)]
         with shelf.catalogue.writing() as db:
             before = books.totals(db, number)
-            for old in files:
+            for old, new in changed:
                 books.remove_file(db, old)
-            for new in made:
-                books.put_file(db, number, new)
-            books.remove_rows(db, number, span)
-            books.uncover(db, number, span)
+                if new is not None:
+                    books.put_file(db, number, new)
+            for span in spans:
+                books.remove_rows(db, number, span)
+                books.uncover(db, number, span)
             books.count_again(db, number)
             after = books.totals(db, number)
         shelf.sweep(subscription)
     return before - after
+
+
+def _without(
+    shelf: Shelf, subscription: Subscription, files: list[SealedFile], spans: list[TimeRange]
+) -> list[tuple[SealedFile, SealedFile | None]] | None:
+    """The files that hold bars which open in `spans`, and each without them (None: nothing is left of it).
+
+    None where a file has been replaced meanwhile. One file at a time, so that years of minutes need little memory.
+    """
+    changed: list[tuple[SealedFile, SealedFile | None]] = []
+    for file in files:
+        if not any(span.start <= file.last and file.first < span.end for span in spans):
+            continue
+        loaded = shelf.load(subscription, [file], layout.EVER)
+        if loaded is None:
+            return None
+        [rows] = sealed.rows(loaded)
+        left = rows.outside(spans)
+        if len(left) < len(rows):
+            changed.append((file, _write(shelf, subscription, left) if len(left) else None))
+    return changed
 
 
 def _worthwhile(shelf: Shelf, subscription: Subscription, one: layout.Period) -> bool:

@@ -222,9 +222,11 @@ class Warehouse(Closing):
             made += self._shelf.careful(each, partial(sealing.seal, self._shelf, each), tell=False)
         return made
 
-    def forget(self, subscription: Subscription, span: TimeRange) -> int:
-        """Drop the bars that open in `span`, and that they were asked for; returns how many."""
-        wanted = whole(span, subscription.timeframe)
+    def forget(self, subscription: Subscription, span: TimeRange, *more: TimeRange) -> int:
+        """Drop the bars that open in these spans, and that they were asked for; returns how many. Each call writes the
+        files anew that lose bars.
+        """
+        wanted = [whole(one, subscription.timeframe) for one in (span, *more)]
         return self._shelf.careful(subscription, partial(sealing.drop, self._shelf, subscription, wanted), tell=False)
 
     def reject(

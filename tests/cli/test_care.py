@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,34 @@ def test_damage_is_found_mended_and_gone(shell: Shell, venue: FakeVenue) -> None
     assert shell.json("check", "binance")["sound"]
     assert "whole" in shell("repair", "binance")
     assert len(venue.requests) == 42
+
+
+def spoil(folder: Path, venue: str, minute: int) -> None:
+    """A bar in the catalogue is changed by a fault of the disk."""
+    with closing(sqlite3.connect(folder / "catalogue.sqlite")) as db, db:
+        row = "series = (SELECT id FROM series WHERE venue = ?) AND time = ?"
+        changed = db.execute(f"UPDATE bar SET close = 7 WHERE {row}", (venue, NOON + minute * M))
+        assert changed.rowcount == 1
+
+
+def test_a_damaged_row_is_found_and_left_and_the_other_series_are_checked(shell: Shell) -> None:
+    fill(shell.folder, Subscription("bitstamp", BTC.symbol, BTC.timeframe))
+    spoil(shell.folder, "bitstamp", 2)
+    for _ in range(2):  # to check changes nothing
+        text = shell("check", code=1)
+        assert "bitstamp BTC/USD 1m: DAMAGED, not validated" in text
+        assert "row_damaged: the bar of 2024-03-01T12:02:00Z is not what was written" in text
+        assert "kraken BTC/USD 1m: sound, 10 bars" in text
+
+
+def test_a_damaged_row_is_not_compared_with_and_left(shell: Shell) -> None:
+    fill(shell.folder, Subscription("bitstamp", BTC.symbol, BTC.timeframe))
+    spoil(shell.folder, "bitstamp", 2)
+    for _ in range(2):
+        result = shell.json("check", "kraken", "--against", "bitstamp", code=1)
+        assert (result["sound"], result["report"]["rows"], result["against"]) == (False, 10, None)
+        [damage] = result["damage"]
+        assert damage["detail"] == "bitstamp BTC/USD 1m: the bar of 2024-03-01T12:02:00Z is not what was written"
 
 
 def test_repair_says_what_is_left_with_exit_code_6(shell: Shell) -> None:

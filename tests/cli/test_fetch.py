@@ -8,8 +8,8 @@ import pytest
 
 from btfeeds.cli import app
 from btfeeds.cli.fetch import _lines, _moment, _span
-from btfeeds.errors import ConfigError
-from btfeeds.fetching import Fetched, Wish
+from btfeeds.errors import ConfigError, WarehouseUnwritable
+from btfeeds.fetching import Fetched, Wish, left_over
 from btfeeds.market import Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
 from btfeeds.warehouse.gapreport import Cause, Gap, GapReport
@@ -68,7 +68,9 @@ def test_without_a_warehouse_it_says_so(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err.startswith("No warehouse is named.")
 
 
-def test_resume_makes_the_larger_bars_that_were_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def wishes(monkeypatch: pytest.MonkeyPatch) -> list[Wish]:
+    """What is fetched."""
     wishes: list[Wish] = []
 
     def fetched(manager: object, warehouse: object, wish: Wish, **_: object) -> Fetched:
@@ -76,9 +78,49 @@ def test_resume_makes_the_larger_bars_that_were_wanted(tmp_path: Path, monkeypat
         return Fetched(wish)
 
     monkeypatch.setattr("btfeeds.fetching.fetch", fetched)
+    return wishes
+
+
+NOTED = {"start": SPAN.start, "end": SPAN.end, "larger": ["1h"]}
+
+
+def test_resume_goes_on_with_the_symbols_that_were_interrupted_and_names_the_others(
+    tmp_path: Path, wishes: list[Wish], capsys: pytest.CaptureFixture[str]
+) -> None:
     with Warehouse(tmp_path / "bars") as warehouse:
-        noted = {"start": SPAN.start, "end": SPAN.end, "larger": ["1h"]}
-        warehouse.set_checkpoint("fetch binance BTC/USDT 1m", noted)
+        warehouse.set_checkpoint("fetch binance ETH/USDT 1m", NOTED)
+    args = ["fetch", "binance", "BTC/USDT,ETH/USDT", "1m", "--resume", "--warehouse", str(tmp_path / "bars")]
+    assert app._run(args) == 0
+    assert [(wish.symbol, wish.span) for wish in wishes] == [("ETH/USDT", SPAN)]
+    assert capsys.readouterr().err == "No fetch of binance BTC/USDT 1m was interrupted.\n"
+
+
+def test_resume_is_refused_where_no_symbol_was_interrupted(
+    tmp_path: Path, wishes: list[Wish], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Warehouse(tmp_path / "bars").close()
+    args = ["fetch", "binance", "BTC/USDT,ETH/USDT", "1m", "--resume", "--warehouse", str(tmp_path / "bars")]
+    assert (app._run(args), wishes) == (2, [])
+    assert capsys.readouterr().err.startswith("No fetch of binance BTC/USDT 1m was interrupted.\nNothing was started.")
+
+
+def test_symbols_that_wait_for_others_can_be_resumed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> Fetched:
+        raise WarehouseUnwritable("The disk is full.")
+
+    monkeypatch.setattr("btfeeds.fetching.fetch", stopped)
+    args = ["fetch", "binance", "BTC/USDT,ETH/USDT", "1m", "--warehouse", str(tmp_path / "bars"), "--jobs", "1"]
+    assert app._run([*args, "--from", "2024-03-01T12:00Z", "--to", "2024-03-01T13:40Z"]) == 3
+    with Warehouse(tmp_path / "bars") as warehouse:
+        for symbol in ("BTC/USDT", "ETH/USDT"):
+            assert left_over(warehouse, "binance", Symbol(symbol), Timeframe.parse("1m")).span == SPAN
+
+
+def test_resume_makes_the_larger_bars_that_were_wanted(tmp_path: Path, wishes: list[Wish]) -> None:
+    with Warehouse(tmp_path / "bars") as warehouse:
+        warehouse.set_checkpoint("fetch binance BTC/USDT 1m", NOTED)
     args = ["fetch", "binance", "BTC/USDT", "1m", "--resume", "--larger", "5m", "--warehouse", str(tmp_path / "bars")]
     assert app._run(args) == 0
     assert [(wish.span, [str(one) for one in wish.larger]) for wish in wishes] == [(SPAN, ["1h", "5m"])]
@@ -102,3 +144,10 @@ def test_people_read_what_it_came_to() -> None:
     ]
     assert next(iter(_lines(Fetched(WISH)))) == "auto BTC/USDT 1m: everything was there"
     assert next(iter(_lines(Fetched(WISH, missing=[SPAN])))) == "auto BTC/USDT 1m: nothing came"
+
+
+def test_people_read_what_is_not_published_yet() -> None:
+    assert list(_lines(Fetched(WISH, unpublished=[SPAN]))) == [
+        "auto BTC/USDT 1m: nothing came",
+        "  not published yet: 2024-03-01T12:00:00Z .. 2024-03-01T13:40:00Z",
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from btfeeds.clock import ManualClock
 from btfeeds.history.derived import Derived
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
@@ -115,6 +116,82 @@ def test_days_of_shares_are_not_made_of_minutes_and_hours_are(warehouse: Warehou
     assert made.follow(minutes, [span(-720, 2160)], [days.timeframe]) == 0
     assert made.make(hours, [span(0, 1440)]) == 2
     assert warehouse.get(days) is None
+
+
+SHARES = [Subscription("yahoo", Symbol("NVDA"), Timeframe.parse(text)) for text in ("1m", "1h")]
+
+
+def test_larger_bars_of_minutes_with_splits_worked_in_have_them_worked_in(warehouse: Warehouse) -> None:
+    minutes, hours = SHARES
+    for first, adjusted in ((0, False), (60, False), (120, True), (180, True)):
+        some = [bar(minute) for minute in range(first, first + 60)]
+        warehouse.add(minutes, some, provider="yahoo", span=span(first, first + 60), adjusted=adjusted)
+    warehouse.add(minutes, [bar(59)], provider="yahoo", adjusted=False)
+    assert Derived(warehouse).make(hours, [span(0, 240)]) == 4
+    assert [(where, origin.adjusted) for where, origin in warehouse.origin(hours, span(0, 240))] == [
+        (span(0, 120), False), (span(120, 240), True)
+    ]  # fmt: skip
+    assert warehouse.missing(hours, span(0, 240)) == []
+
+
+def test_a_series_that_fell_behind_is_continued_from_its_newest_bar_on(warehouse: Warehouse) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 10)
+    made.make(FIVES, [span(0, 10)])
+    fill(warehouse, 10, 40)  # nobody made larger ones of these
+    fill(warehouse, 40, 46)
+    assert made.follow(MINUTES, [span(40, 46)]) == 7
+    assert [minute for minute, _ in volumes(warehouse)] == list(range(0, 45, 5))
+
+
+def test_what_late_minutes_left_out_is_made_up_for(warehouse: Warehouse) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 7)
+    fill(warehouse, 10, 15)
+    made.make(FIVES, [span(0, 15)])
+    fill(warehouse, 7, 10)  # by a question of a feed, which follows nothing
+    fill(warehouse, 15, 20)
+    assert made.follow(MINUTES, [span(15, 20)]) == 2
+    assert [minute for minute, _ in volumes(warehouse)] == [0, 5, 10, 15]
+
+
+def test_of_shares_old_minutes_make_no_larger_bars_behind_the_newest_one(warehouse: Warehouse) -> None:
+    minutes, hours = SHARES
+    warehouse.add(minutes, [bar(minute) for minute in range(300)], provider="yahoo", adjusted=True)
+    made = Derived(warehouse)
+    made.make(hours, [span(0, 60), span(120, 180)])
+    assert made.follow(minutes, [span(240, 300)]) == 2
+    assert volumes(warehouse, hours) == [(0, 60.0), (120, 60.0), (180, 60.0), (240, 60.0)]
+
+
+def test_minute_by_minute_a_series_is_looked_at_only_when_one_of_its_bars_ends(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 15)
+    made.make(FIVES, [span(0, 10)])
+    with monkeypatch.context() as patched:
+        patched.setattr(warehouse, "get", None)  # it would be asked for the newest bar
+        for minute in range(10, 14):
+            assert made.follow(MINUTES, [span(minute, minute + 1)], ended=True) == 0
+    assert made.follow(MINUTES, [span(14, 15)], ended=True) == 1
+    assert volumes(warehouse) == [(0, 5.0), (5, 5.0), (10, 5.0)]
+
+
+def test_a_series_whose_newest_bar_is_the_venues_own_is_not_continued(warehouse: Warehouse) -> None:
+    made = Derived(warehouse)
+    fill(warehouse, 0, 20)
+    made.make(FIVES, [span(0, 5)])
+    warehouse.add(FIVES, [bar(5, volume=77.0)], provider="binance live")
+    assert made.follow(MINUTES, [span(10, 20)]) == 0
+
+
+def test_larger_bars_are_made_although_our_clock_is_hours_behind(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "late", clock=ManualClock(NOON - 180 * M)) as late:
+        some = [bar(minute) for minute in range(60)]
+        late.add(MINUTES, some, provider="binance live", venue_time=NOON + 60 * M)
+        assert Derived(late).make(HOURS, [span(0, 60)]) == 1
+        assert volumes(late, HOURS) == [(0, 60.0)]
 
 
 def test_bars_that_do_not_consist_of_minutes_are_not_made(warehouse: Warehouse) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -18,9 +18,11 @@ from btfeeds.errors import (
 )
 from btfeeds.history import budget
 from btfeeds.history.paging import Gone, Page
+from btfeeds.history.ranges import subtract
 from btfeeds.history.relay import Relay
 from btfeeds.market import Symbol, Timeframe, TimeRange
 
+M = 60_000
 MINUTE = Timeframe.parse("1m")
 DOWN = NetworkError("It cannot be reached.")
 
@@ -77,7 +79,7 @@ def changes() -> Iterator[list[monitor.Happening]]:
     monitor.remove(sink)
 
 
-def relay(given: dict[str, Provider], gone: Gone = lambda: False) -> Relay:
+def relay(given: Mapping[str, Provider | Skipping], gone: Gone = lambda: False) -> Relay:
     return Relay(given.__getitem__, Symbol("BTC/USDT"), MINUTE, gone, read=False)  # type: ignore[arg-type]
 
 
@@ -106,6 +108,19 @@ def test_of_two_that_take_no_request_the_one_that_does_so_sooner_is_waited_for()
     assert had(relay({"a": Closed(3_600.0), "b": Closed(90.0)}), "a b") == [("b", 0, 50)]
     given = {"a": Closed(3_600.0), "b": Closed(90.0, fails=20, error=NOT_LISTED)}
     assert had(relay(given), "a b") == [("b", 0, 20), ("a", 20, 50)]
+
+
+def test_who_takes_no_request_for_long_is_still_there_for_the_next_piece() -> None:
+    given, names = {"a": Closed(90.0), "b": Provider(fails=30, error=NOT_LISTED)}, ["a", "b"]
+    made = relay(given)
+    pieces = [[one.provider for one in made.pages(names, TimeRange(*span))] for span in ((0, 10), (30, 40))]
+    assert (pieces, names) == ([["b"], ["a"]], ["a"])
+
+
+def test_who_takes_no_request_for_long_is_asked_for_a_hole_of_another() -> None:
+    made = relay({"a": Closed(90.0), "b": Provider((20, 30))})
+    assert had(made, "a b") == [("b", 0, 20), ("b", 30, 50), ("a", 20, 30)]
+    assert made.lacking() is None
 
 
 def test_when_who_was_waited_for_fails_too_its_error_is_told() -> None:
@@ -168,6 +183,88 @@ def test_the_only_one_is_asked_three_times_in_a_row() -> None:
     with pytest.raises(NetworkError):
         had(relay(given), "a")
     assert given["a"].asked == [(0, 50), (20, 50), (20, 50)]
+
+
+def test_the_last_one_is_asked_three_times_however_many_have_failed_before() -> None:
+    given = {"a": Provider(fails=0), "b": Provider(fails=0), "c": Provider(fails=20)}
+    with pytest.raises(NetworkError):
+        had(relay(given), "a b c")
+    assert given["c"].asked == [(0, 50), (20, 50), (20, 50)]
+
+
+class Skipping:
+    """Gives five pages of ten minutes but those at `skipped`, of which `on_disk` are on the disk; at minute `fails` it
+    fails, once. What it has skipped it tells at the end, where it is one that `tells`."""
+
+    def __init__(self, *skipped: int, on_disk: tuple[int, ...] = (), fails: int = -1, tells: bool = True) -> None:
+        self.skipped, self.on_disk, self.fails, self.tells = skipped, on_disk, fails, tells
+
+    def reach(self, _: Timeframe) -> int | None:
+        return None
+
+    def fill(self, _: Symbol, __: Timeframe, span: TimeRange, *, cancelled: Gone) -> Iterator[Page]:
+        lacking = []
+        for minute in range(span.start // M, span.end // M, 10):
+            piece = TimeRange(minute * M, minute * M + 10 * M)
+            if minute == self.fails:
+                self.fails = -1
+                raise DOWN
+            if minute not in self.skipped:
+                yield Page(piece, [])
+            elif minute not in self.on_disk:
+                lacking.append((piece.start, piece.end))
+        if lacking and self.tells:
+            raise HistoryIncomplete("Some bars cannot be bars.", missing=tuple(lacking))
+
+    def missing(self, _: Symbol, __: Timeframe, span: TimeRange) -> list[TimeRange]:
+        return subtract([span], [TimeRange(minute * M, minute * M + 10 * M) for minute in self.on_disk])
+
+    pages = fill
+
+
+def given_by(made: Relay, names: str) -> list[tuple[str, int, int]]:
+    """As `had`, in minutes, of an hour but ten minutes."""
+    return [(name, start // M, end // M) for name, start, end in had(made, names, 0, 50 * M)]
+
+
+def lacking_of(made: Relay) -> tuple[tuple[int, int], ...]:
+    lacking = made.lacking()
+    return tuple((start // M, end // M) for start, end in lacking.missing) if lacking else ()
+
+
+def test_what_was_left_out_before_a_failure_is_lacking() -> None:
+    made = relay({"a": Skipping(0, 20, fails=40)})
+    assert given_by(made, "a") == [("a", 10, 20), ("a", 30, 50)]
+    assert lacking_of(made) == ((0, 10), (20, 30))
+    assert made.lacking().what == (  # type: ignore[union-attr]
+        "a has given no bars of BTC/USDT 1m of 1970-01-01T00:20:00Z .. 1970-01-01T00:30:00Z: "
+        "why is not known, it failed behind them: It cannot be reached."
+    )
+
+
+def test_what_was_left_out_before_a_failure_another_is_asked_for() -> None:
+    made = relay({"a": Skipping(20, fails=40), "b": Skipping()})
+    assert given_by(made, "a b") == [("a", 0, 20), ("a", 30, 40), ("b", 40, 50), ("b", 20, 30)]
+    assert lacking_of(made) == ()
+
+
+def test_what_is_not_told_of_between_two_pages_is_lacking() -> None:
+    made = relay({"a": Skipping(20, tells=False)})
+    assert given_by(made, "a") == [("a", 0, 20), ("a", 30, 50)]
+    assert lacking_of(made) == ((20, 30),)
+
+
+def test_what_lies_on_the_disk_between_two_pages_is_not_lacking() -> None:
+    for source in (Skipping(10, 20, on_disk=(10, 20), fails=40), Skipping(10, 20, on_disk=(10, 20))):
+        made = relay({"a": source})
+        assert given_by(made, "a") == [("a", 0, 10), ("a", 30, 50)]
+        assert lacking_of(made) == ()
+
+
+def test_what_is_lacking_is_told_in_the_words_of_who_has_not_got_it() -> None:
+    made = relay({"a": Skipping(20)})
+    assert given_by(made, "a") == [("a", 0, 20), ("a", 30, 50)]
+    assert (lacking_of(made), made.lacking().what) == (((20, 30),), "Some bars cannot be bars.")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("error", [UnknownSymbol("No such symbol."), WarehouseUnwritable("The disk is full.")])

@@ -10,6 +10,7 @@ import pytest
 from btfeeds import monitor
 from btfeeds.clock import ManualClock
 from btfeeds.errors import NetworkError
+from btfeeds.history.derived import Derived
 from btfeeds.history.rescaling import Rescaling, factor
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.warehouse import Warehouse
@@ -156,6 +157,39 @@ def test_bars_that_were_imported_are_not_thrown_away(warehouse: Warehouse) -> No
     warehouse.add(SERIES, [bar(1)], provider="import mine.csv")
     assert check(warehouse, Asked(120.0))
     assert [one.open_time for one in warehouse.bars(SERIES, days(0, 9))] == [JUNE + DAY]
+
+
+def test_in_a_warehouse_that_is_only_read_it_is_remembered_which_bars_do_not_count(
+    warehouse: Warehouse, told: list[monitor.Happening]
+) -> None:
+    asked = Asked(120.0)
+    with Warehouse(warehouse.root, clock=CLOCK, readonly=True) as read:
+        looks = Rescaling(read)
+        assert looks.check(SERIES, JUNE + 10 * DAY, None, asked)
+        assert not looks.check(SERIES, JUNE + 10 * DAY + HOUR, None, asked)
+        assert looks.former(SERIES) == [days(0, 5)]
+        assert len(read.bars(SERIES, days(0, 5))) == 5
+        assert told == [monitor.PricesRescaled("yahoo", "yahoo NVDA 1d", 0.1, JUNE, JUNE + 5 * DAY, 0)]
+        assert check(warehouse, asked, day=10.5)  # another process, which can forget them, and has them anew
+        warehouse.add(SERIES, asked(days(0, 5)), provider="yahoo", span=days(0, 5), adjusted=True)
+        assert not looks.check(SERIES, JUNE + 11 * DAY, None, asked)
+        assert looks.former(SERIES) == []
+    assert asked.spans == [days(4, 5), days(4, 5), days(0, 5)]
+
+
+def test_larger_bars_that_were_made_here_are_as_old_as_their_minutes(
+    tmp_path: Path, told: list[monitor.Happening]
+) -> None:
+    clock = ManualClock(JUNE + DAY)
+    minutes, hours = (Subscription("yahoo", Symbol("NVDA"), Timeframe.parse(text)) for text in ("1m", "1h"))
+    times = minutes.timeframe.opens(days(0, 1))
+    with Warehouse(tmp_path / "hours", clock=clock) as made:
+        made.add(minutes, [Bar(time, *[1200.0] * 4, 1.0) for time in times], provider="yahoo", adjusted=True)
+        clock.set(JUNE + 10 * DAY)
+        Derived(made).make(hours, [days(0, 1)])
+        fresh = Bar(JUNE + 23 * HOUR, *[120.0] * 4, 60.0)
+        assert Rescaling(made).check(hours, clock.now(), None, lambda _: [fresh])
+        assert made.missing(hours, days(0, 1)) == [days(0, 1)]
 
 
 def test_a_correction_of_one_price_is_no_split() -> None:

@@ -12,7 +12,15 @@ import pytest
 
 from btfeeds import monitor
 from btfeeds.clock import ManualClock
-from btfeeds.errors import HistoryIncomplete, NetworkError, VenueUnavailable, WarehouseDamaged, WarehouseUnwritable
+from btfeeds.errors import (
+    HistoryIncomplete,
+    NetworkError,
+    VenueUnavailable,
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseUnwritable,
+)
+from btfeeds.history import stored
 from btfeeds.history.outage import Outage
 from btfeeds.history.paging import Page
 from btfeeds.history.ranges import union
@@ -285,6 +293,89 @@ def test_a_series_is_not_continued_while_nobody_says_which_scale_it_has(tmp_path
         assert [bar.close for bar in one.bars("NVDA", "1m", span(0, 20))] == [101.0 + n for n in range(20)]
 
 
+NVDA = Subscription("binance", Symbol("NVDA"), MINUTE)
+
+
+def before_the_split(folder: Path, count: int = 10) -> None:
+    """Minutes from noon at ten times the prices that a FakeVenue has, fetched a day and more ago."""
+    prices = [[10.0 * (100 + n + more) for more in (0, 2, -2, 1)] for n in range(count)]
+    with Warehouse(folder, clock=ManualClock(NOON + 20 * M)) as warehouse:
+        bars = [Bar(NOON + n * M, *four, 1.5) for n, four in enumerate(prices)]
+        venue_time = NOON + count * M
+        warehouse.add(NVDA, bars, provider="binance", span=span(0, count), adjusted=True, venue_time=venue_time)
+
+
+def torn_file(folder: Path) -> None:
+    """What is in the warehouse is sealed, and the file torn."""
+    with Warehouse(folder, clock=ManualClock(NOON + 90 * 24 * 60 * M)) as warehouse:
+        warehouse.seal()
+    [file] = folder.rglob("*.parquet")
+    file.write_bytes(b"torn")
+
+
+def closes(bars: list[Bar]) -> list[float]:
+    return [bar.close for bar in bars]
+
+
+def test_bars_of_before_a_split_in_a_warehouse_that_is_only_read_are_asked_for_anew(tmp_path: Path) -> None:
+    before_the_split(tmp_path)
+    venue = FakeVenue(3_000)
+    with Warehouse(tmp_path, clock=venue.clock, readonly=True) as warehouse:
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
+        venue.requests.clear()
+        assert closes(one.bars("NVDA", "1m", span(5, 25))) == [106.0 + n for n in range(20)]
+        assert [(int(request["startTime"]) - NOON) // M for request in venue.requests] == [5]  # one look is enough
+        assert closes(warehouse.bars(NVDA, span(0, 20))) == [1010.0 + 10 * n for n in range(10)]
+
+
+def test_a_damaged_file_of_a_series_with_splits_worked_in_is_asked_for_again(tmp_path: Path) -> None:
+    before_the_split(tmp_path)
+    torn_file(tmp_path)
+    venue = FakeVenue(3_000)
+    with Warehouse(tmp_path, clock=venue.clock) as warehouse:
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
+        assert warehouse.missing(NVDA, span(0, 20)) == []
+
+
+def test_a_damaged_file_that_cannot_be_looked_at_nor_moved_away_is_not_continued(tmp_path: Path) -> None:
+    before_the_split(tmp_path)
+    torn_file(tmp_path)
+    venue = FakeVenue(3_000)
+    with Warehouse(tmp_path, clock=venue.clock, readonly=True) as warehouse:
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
+
+
+def test_a_split_that_is_noticed_behind_bars_that_were_handed_out_ends_the_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_split(tmp_path, 20)
+    monkeypatch.setattr(stored, "_CHUNK", 10)
+    venue = FakeVenue(3_000)
+    with Warehouse(tmp_path, clock=venue.clock) as warehouse:
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        pages = one.pages("NVDA", "1m", span(0, 20))
+        assert closes(next(pages).bars) == [1010.0 + 10 * n for n in range(10)]  # nobody looks while nothing is missing
+        warehouse.forget(NVDA, span(15, 20))  # as a file in quarantine leaves the coverage
+        with pytest.raises(WarehouseError, match="before a split"):
+            next(pages)
+        assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
+
+
+def test_prices_of_shares_of_which_the_provider_does_not_say_whether_splits_are_in_are_looked_at(
+    tmp_path: Path,
+) -> None:
+    before_the_split(tmp_path)
+    venue, silent = FakeVenue(3_000), Adjusting()
+    silent.adjusted = ""  # type: ignore[misc]
+    with Warehouse(tmp_path, clock=venue.clock) as warehouse:
+        one = StoredHistory(venue.downloader(silent), warehouse, venue.clock)
+        assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
+        assert [origin.adjusted for _, origin in warehouse.origin(NVDA, span(0, 20))] == [True]
+
+
 def test_what_is_on_disk_is_not_said_to_be_missing_where_the_provider_does_not_reach_any_more(
     warehouse: Warehouse,
 ) -> None:
@@ -450,3 +541,15 @@ def test_larger_bars_of_coins_are_made_of_the_minutes_that_are_there(warehouse: 
     # the minute n opens at 100 + n, closes a whole higher, and has 1.5 of volume in 3 trades
     assert first == Bar(NOON, 100.0, 161.0, 98.0, 160.0, 90.0, 180)
     assert second.open_time == NOON + 60 * M
+
+
+def test_larger_bars_whose_minutes_are_damaged_are_asked_for(tmp_path: Path) -> None:
+    venue = FakeVenue(125)
+    with Warehouse(tmp_path) as warehouse:
+        list(history(venue, warehouse).fill("BTC/USDT", "1m", span(0, 120)))
+    torn_file(tmp_path)
+    venue.requests.clear()
+    with Warehouse(tmp_path) as warehouse:
+        one = history(venue, warehouse)
+        assert [bar.open_time for bar in one.bars("BTC/USDT", "1h", span(0, 120))] == [NOON, NOON + 60 * M]
+        assert [request["interval"] for request in venue.requests] == ["1h"]

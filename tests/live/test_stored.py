@@ -297,6 +297,16 @@ def test_a_minute_told_late_is_in_the_larger_bar_made_before(warehouse: Warehous
     assert hours(warehouse) == [(2.0, 60.0)]
 
 
+def test_larger_bars_that_were_made_of_minutes_are_continued_while_these_come_live(warehouse: Warehouse) -> None:
+    warehouse.add(SERIES, [bar(minute) for minute in range(60)], provider="toy", span=TimeRange(NOON, NOON + 60 * M))
+    warehouse.add(HOURS, [Bar(NOON, 1.0, 1.0, 1.0, 1.0, 60.0)], provider="toy 1m")
+    one = share(warehouse)
+    for minute in range(60, 200):
+        one.keep(live(minute))
+    one.close()
+    assert [(bar.open_time - NOON) // M for bar in warehouse.bars(HOURS, ALL)] == [0, 60, 120]
+
+
 def test_a_larger_bar_whose_minute_was_taken_back_is_to_be_asked_for_again(warehouse: Warehouse) -> None:
     made_hour(warehouse)
     one = share(warehouse)

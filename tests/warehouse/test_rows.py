@@ -33,9 +33,14 @@ def test_many_corrections_count_every_one() -> None:
     assert joined([Rows.of(old), Rows.of(new)]).origin.tolist() == [2, 1] * 1_500
 
 
-def test_rows_outside_a_span_are_those_that_do_not_open_in_it() -> None:
-    span = TimeRange(MARCH + MINUTE, MARCH + 2 * MINUTE)
-    assert Rows.of([ONE, TWO, THREE]).outside(span).tuples() == [ONE, THREE]
+def test_rows_outside_some_spans_are_those_that_open_in_none_of_them() -> None:
+    first, second, third = (TimeRange(MARCH + n * MINUTE, MARCH + (n + 1) * MINUTE) for n in range(3))
+    rows = Rows.of([ONE, TWO, THREE])
+    assert rows.outside([second]).tuples() == [ONE, THREE]
+    assert rows.outside([first, third]).tuples() == [TWO]
+    beside = [TimeRange(MARCH - MINUTE, MARCH), TimeRange(MARCH + 1, MARCH + MINUTE)]
+    assert rows.outside(beside).tuples() == rows.tuples()
+    assert rows.outside([]).tuples() == rows.tuples()
 
 
 @pytest.mark.parametrize("column", range(8))

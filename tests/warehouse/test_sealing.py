@@ -114,6 +114,36 @@ def test_forgetting_takes_bars_out_of_files_and_catalogue(tmp_path: Path) -> Non
         assert warehouse.verify() == []
 
 
+def test_several_spans_are_forgotten_with_one_new_file_of_each_month(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    with opened(tmp_path, APRIL + 40 * DAY) as warehouse:
+        warehouse.add(SERIES, bars(30, start=APRIL - 10 * MINUTE), provider="binance",
+                      span=TimeRange(MARCH, APRIL + 30 * DAY))  # fmt: skip
+        assert labels(warehouse) == ["2024-03", "2024-04"]
+        write = warehouse._shelf.place.write
+        monkeypatch.setattr(
+            warehouse._shelf.place, "write", lambda path, content: (written.append(path), write(path, content))
+        )
+        gone = [TimeRange(APRIL + n * MINUTE, APRIL + (n + 1) * MINUTE) for n in (-8, -3, 2, 19)]
+        assert warehouse.forget(SERIES, *gone) == 4
+        assert [path.rpartition("/")[2][:7] for path in written] == ["2024-03", "2024-04"]
+        held = [bar.open_time for bar in warehouse.bars(SERIES, EVER)]
+        assert held == [APRIL + n * MINUTE for n in range(-10, 20) if n not in (-8, -3, 2, 19)]
+        assert warehouse.missing(SERIES, TimeRange(MARCH, APRIL + 30 * DAY)) == gone
+        assert warehouse.verify() == []
+
+
+def test_a_file_that_loses_no_bar_is_left_when_a_gap_in_it_is_forgotten(tmp_path: Path) -> None:
+    with opened(tmp_path) as warehouse:
+        warehouse.add(SERIES, [*bars(3), *bars(3, first=10)], provider="binance", span=MONTH)
+        files, gap = warehouse.files(), TimeRange(MARCH + 3 * MINUTE, MARCH + 10 * MINUTE)
+        assert warehouse.forget(SERIES, gap) == 0
+        assert (warehouse.files(), warehouse.missing(SERIES, MONTH)) == (files, [gap])
+        assert len(warehouse.bars(SERIES, EVER)) == 6
+
+
 def test_what_writers_left_behind_is_swept(tmp_path: Path) -> None:
     with opened(tmp_path) as warehouse:
         warehouse.add(SERIES, bars(3), provider="binance", span=MONTH)
