@@ -46,7 +46,7 @@ class BaseLiveDataFeed(WantedBars):
     - `fromdate`, `todate`: as everywhere in backtrader; a plain date as `todate` means its whole day
     - `historical`: True downloads fromdate..todate (or `history`) and ends: a backtest, preloaded, runonce possible
     - `backfill_start`: False starts without history; `backfill`: False declares gaps instead of repairing them;
-      `backfill_from`: another feed whose bars come first: one of ours, or one with stamps like this feed's
+      `backfill_from`: a feed whose bars come before live ones: one of ours, or one with stamps like this feed's
     - `stamp`: "close" (default) or "open": which instant of a bar the datetime line holds. A DataFrame's index is
       taken to be opening times, as `download()` makes it, and stays as it is unless you say "close"
     - `align`: seconds a bar may wait for bars of other symbols that closed at the same instant, to come in one next()
@@ -170,10 +170,14 @@ class BaseLiveDataFeed(WantedBars):
 
     def leave(self) -> None:
         """Close the stream. Called at the end of a run, however it ends; harmless when there is nothing to close."""
-        self._settled = self.settled()
         self._let_go()
         if self._guest is not None:
             self._guest.leave()
+        self._rise()
+
+    def _rise(self) -> None:
+        """Leave the Wake and the venue: nothing comes any more. The run may go on for other feeds."""
+        self._settled = self.settled()
         seat, self._seat = self._seat, None
         if seat is None or self._wake is None:
             return
@@ -193,12 +197,11 @@ class BaseLiveDataFeed(WantedBars):
     def _sit(self, stream: Source) -> Wake:
         """Take a place at the Wake, in place of the one there was."""
         self._wake = wake_of(self._env)
-        if self._seat is not None:
-            self._wake.leave(self._seat)
         venue, align = self._venue(), round(self.p.align * 1000)
         turn = 60_000 / venue.limits.weight_per_minute
-        self._seat = Seat(stream, self._base, self._feed_clock, align, host=venue.name, turn_ms=turn)
-        self._wake.join(self._seat)
+        seat = Seat(stream, self._base, self._feed_clock, align, host=venue.name, turn_ms=turn)
+        self._wake.join(seat, self._seat)
+        self._seat = seat
         self._finalizer = weakref.finalize(self, stream.abandon)
         return self._wake
 
@@ -292,7 +295,7 @@ class BaseLiveDataFeed(WantedBars):
                     continue
                 if seat.stream.finished:
                     self._over = True
-                    self.error = seat.stream.error
+                    self._rise()
                     return False
             elif not wake.must_hold(seat):
                 return True

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import btfeeds
+from btfeeds.cerebro.wake import wake_of
 from btfeeds.clock import ManualClock, ScaledClock
 from btfeeds.errors import ConfigError, UnknownSymbol
 from btfeeds.feeds import (
@@ -351,6 +352,25 @@ def test_runstop_of_another_thread_ends_a_run_that_waits() -> None:
     thread.join()
     assert time.monotonic() - begun < 10
     assert data.p.stream.closed
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_feed_that_has_ended_lets_go_of_its_venue_and_the_others_go_on(order: int) -> None:
+    class Looks(Diary):
+        def notify_data(self, data: Any, status: int, *args: Any, **kwargs: Any) -> None:
+            if data is a and status == data.DISCONNECTED:
+                b.p.stream.push(*minutes(1, 1))
+
+        def next(self) -> None:
+            if len(b) == 2:
+                self.left = (a.p.stream.closed, a.haslivedata(), wake_of(self.env).seats == [b._seat])
+                self.env.runstop()
+
+    a = feed(DELAYED, *minutes(1), LIVE, END, bar(NOON + MINUTE), symbol="A/USDT", settled=NOON)  # it still sends
+    b = feed(DELAYED, *minutes(1), LIVE, symbol="B/USDT", settled=NOON)
+    strategy = run(*(a, b)[::order], strategy=Looks)
+    assert strategy.left == (True, False, True)
+    assert (len(a), a.summary, b.p.stream.closed) == (1, "summary", True)
 
 
 def test_an_idle_feed_does_not_spin() -> None:

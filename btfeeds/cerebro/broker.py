@@ -3,12 +3,14 @@
 The broker looks at `tick_open`, `tick_high`, `tick_low` and `tick_close` of a feed. backtrader leaves a bar's prices
 there until the feed's next bar, so an order given behind a bar would be filled on that bar's range as soon as another
 feed moves: on prices from before the order. A replayed bar that is taken back, because another feed has an older one,
-would even be traded on before it is shown.
+would even be traded on before it is shown. And it asks what a feed is worth before there is a bar of it.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import backtrader as bt
 
 _RANGE = ("tick_open", "tick_high", "tick_low", "tick_close", "tick_last")
 
@@ -64,3 +66,33 @@ def show_again(data: Any) -> None:
     if held is not None:
         for name, value in zip(_RANGE, held, strict=True):
             setattr(data, name, value)
+
+
+class Worth:
+    """In place of a paper broker's `_get_value`: nobody has a position in a feed without a bar, so it is worth nothing.
+
+    backtrader looks at the price all the same, when a strategy or an analyzer has asked for the position. Its own feeds
+    hold a bar then that was put off; a live feed holds nothing.
+    """
+
+    def __init__(self, broker: Any) -> None:
+        self.broker = broker
+
+    def __call__(self, datas: Any = None, lever: bool = False) -> Any:
+        broker, held = self.broker, self.broker.positions
+        if datas and len(datas) == 1 and not len(datas[0]) and not held[datas[0]].size:
+            return 0.0
+        empty = {data: position for data, position in held.items() if not len(data) and not position.size}
+        for data in empty:
+            del held[data]
+        try:
+            return type(broker)._get_value(broker, datas, lever)
+        finally:
+            held.update(empty)
+
+
+def install(cerebro: Any) -> None:
+    """Before a live run. A broker that is not backtrader's own knows the prices itself."""
+    broker = cerebro.broker
+    if isinstance(broker, bt.brokers.BackBroker) and any(data.islive() for data in cerebro.datas):
+        broker._get_value = Worth(broker)

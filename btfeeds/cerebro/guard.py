@@ -12,6 +12,9 @@ import os
 import sys
 from typing import Any
 
+import backtrader as bt
+
+from btfeeds.cerebro import broker
 from btfeeds.errors import ConfigError
 
 
@@ -24,6 +27,7 @@ class Run:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         cerebro = self.cerebro
         _check_memory(cerebro)
+        broker.install(cerebro)
         try:
             return type(cerebro).runstrategies(cerebro, *args, **kwargs)
         finally:
@@ -62,6 +66,28 @@ def check_new(cerebro: Any, data: Any) -> None:
             "It was not added again.",
             "Add the feed itself first (adddata), then resample or replay it; or make a second feed of the symbol.",
         )
+
+
+def check_owner(cerebro: Any, data: Any) -> None:
+    """Raises ConfigError for a feed that another one of this Cerebro takes its bars from, and cannot."""
+    owners = [one for one in cerebro.datas if any(part is data for part in _parts(one))]
+    if any(isinstance(owner, bt.feeds.Chainer) for owner in owners):
+        raise ConfigError(
+            "cerebro.chaindata does not go with feeds of btfeeds: backtrader has no room for their line `filled`.",
+            "Nothing was started.",
+            "Make one feed of all the bars: of the tables together (pd.concat), or of a warehouse (HistoryFeed).",
+        )
+    if owners and data.islive():
+        raise ConfigError(
+            "cerebro.rolloverdata does not go with live feeds: backtrader waits for one of them, and for nothing else.",
+            "Nothing was started.",
+            "Add each contract with adddata, and change from one to the next in the strategy.",
+        )
+
+
+def _parts(owner: Any) -> Any:
+    kinds = {bt.feeds.Chainer: "_args", bt.feeds.RollOver: "_rolls"}
+    return next((getattr(owner, name) for kind, name in kinds.items() if isinstance(owner, kind)), ())
 
 
 def _check_memory(cerebro: Any) -> None:

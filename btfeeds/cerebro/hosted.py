@@ -65,6 +65,7 @@ class HostedFeed(BulkPandasData):
 
     def setenvironment(self, env: Any) -> None:
         guard.check_new(env, self)
+        guard.check_owner(env, self)
         super().setenvironment(env)
         guard.install(env)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import backtrader as bt
 
+from btfeeds.cerebro.hosted import HostedFeed
 from btfeeds.cerebro.stamps import pair, parsed, timeframe, utc
 from btfeeds.cerebro.zones import zone
 from btfeeds.errors import ConfigError
@@ -26,6 +27,14 @@ def settle(p: Any, *, framed: bool) -> None:
         raise _wrong("resume", p.resume, 'Write the path of a file, as in "state.json".')
     if p.resume is not None and p.backfill_from is not None:
         raise _wrong("resume", p.resume, "Give resume or backfill_from, not both: its bars would come again.")
+    if p.backfill_from is not None and (p.historical or framed):
+        raise ConfigError(
+            "backfill_from does not go with a backtest: its bars come before live ones.",
+            "Nothing was started.",
+            "Leave it out, or backtest one DataFrame that has all the bars (pd.concat).",
+        )
+    if isinstance(p.backfill_from, HostedFeed) and p.backfill_from.islive():
+        raise _wrong("backfill_from", p.backfill_from._name, "Its bars have to be there already: give no live feed.")
     _number("align", p.align, 0.0)
     _number("qcheck", p.qcheck, 0.0)
     _number("keep", p.keep, 0, whole=True)
@@ -37,6 +46,8 @@ def settle(p: Any, *, framed: bool) -> None:
         _check_ticks(p, framed)
     if p.historical and not framed and p.history is None and p.fromdate is None:
         raise _wrong("historical", True, 'Say from when: history="30d" or fromdate=…')
+    if p.historical and not framed and not p.backfill_start:
+        raise _wrong("backfill_start", False, "A backtest is history: leave backfill_start out.")
 
 
 def settle_series(p: Any, *, framed: bool) -> None:

@@ -109,12 +109,14 @@ class Seat:
         self.wall = wall
         self.moved = False  # history has given something, or said that there is nothing
         self.moved_at = self.back_at = wall()  # back: when the connection was there again
+        self.moves: dict[str, float] = {}  # of the Wake: when a history of each venue moved last
         self.first_page_s = FIRST_PAGE_S + self.seconds(turn_ms)
         self.gave = False  # the last pull gave something, so the next one may
         self._broken = False
         self._reach = timeframe.floor(clock.now())  # history brings what opens before this, connected or not
         self._settled = stream.settled
         self._dry = False  # the last pull gave nothing
+        self._paged = False  # it gave bars since it gave nothing
         self._due: int | None = None  # the stream's deadline
 
     def pull(self) -> Delivery | Notice | None:
@@ -124,15 +126,18 @@ class Seat:
         item = self.stream.pull()
         gave, self.gave = self.gave, item is not None
         self._dry = item is None
-        if self._dry:
-            self.deadline()
+        self._paged = self._paged or isinstance(item, Delivery)
         if self.in_history or self.repairs:
             if self.stream.settled != self._settled:
                 self._settled, self.moved = self.stream.settled, True
                 if not gave:  # a page has come; to hand over what is at hand is no movement of the venue's
-                    self.moved_at = self.wall()
-            elif gave and self._dry:  # the next page is asked for now, however long the strategy took for this one
-                self.moved_at = self.wall()
+                    self._move()
+            elif self._dry and self._paged:
+                # The next page is asked for now, however long the strategy took for this one. Words are no page.
+                self._move()
+        if self._dry:
+            self._paged = False
+            self.deadline()
         return item
 
     def hear(self, status: Status) -> None:
@@ -145,9 +150,13 @@ class Seat:
                 self.back_at = self.wall()
         elif status is Status.DELAYED:
             if not self.in_history:
-                self.repairs, self.moved_at = True, self.wall()
+                self.repairs = True
+                self._move()
         elif status is not Status.UNKNOWN:  # LIVE, or the end
             self.in_history = self.repairs = self._broken = False
+
+    def _move(self) -> None:
+        self.moved_at = self.moves[self.host] = self.wall()
 
     @property
     def instant(self) -> int:
@@ -202,18 +211,28 @@ class Wake:
         self.delivered = False
         self._waited = False
         self._leader: Seat | None = None
+        self._moves: dict[str, float] = {}  # by venue: when a history of it moved last, in wall seconds
         self._since: dict[int, int] = {}  # instant → when its first bar came, on the clock, in ms
         self._condition = threading.Condition()  # guards _pushed
         self._pushed = False
 
-    def join(self, seat: Seat) -> None:
-        self.seats.append(seat)
-        self._leader = None
+    def join(self, seat: Seat, former: Seat | None = None) -> None:
+        """Take a place; in the midst of a round that of a `former` seat of the same feed."""
+        seat.moves = self._moves
+        self._moves[seat.host] = max(seat.moved_at, self._moves.get(seat.host, seat.moved_at))
+        if former is None:
+            self.seats.append(seat)
+            return
+        self.seats[self.seats.index(former)] = seat
+        if self._leader is former:
+            self._leader = seat
 
     def leave(self, seat: Seat) -> None:
+        """Give up the place. A round that another feed has begun goes on."""
         if seat in self.seats:
             self.seats.remove(seat)
-        self._leader = None
+        if self._leader is seat:
+            self._leader = None
 
     def push(self) -> None:
         """Something came. Called by any thread."""
@@ -324,13 +343,17 @@ class Wake:
         )
 
     def _stuck(self, other: Seat, seat: Seat | None) -> bool:
-        """Whether this feed's history has not moved for too long for `seat`, or for who has none: a backtest's feed."""
+        """Whether this feed's history has not moved for too long for `seat`, or for who has none: a backtest's feed.
+
+        That one is as patient as the histories beside it, and more so only where none of them has begun.
+        """
         if other.gave or other.stream.waiting:
             return False
         now = other.wall()
-        if seat is None or (seat.in_history and other.moved):
+        history = seat is None or seat.in_history
+        if history and (other.moved or (seat is None and not any(one.moved for one in self.seats))):
             return now - max(other.moved_at, other.back_at) > PATIENCE_S
-        return now - max(one.moved_at for one in self.seats if one.host == other.host) > other.first_page_s
+        return now - self._moves[other.host] > other.first_page_s
 
     def _left(self, seat: Seat, instant: int) -> float:
         now = seat.clock.monotonic()

@@ -130,3 +130,77 @@ def test_nothing_is_lost_to_the_broker_where_memory_is_saved() -> None:
     rows = [bar(minute, 94.0 if minute == 2 else 99.0) for minute in range(5)]
     cerebro = bt.Cerebro(stdstats=False, exactbars=1)
     assert run(backtest(rows), cerebro=cerebro).filled == [("12:03", 95.0)]
+
+
+# --- what a feed is worth before its first bar -----------------------------------------------------------------------
+
+
+class AsksAll(bt.Strategy):
+    """Asks for its position in every feed, as scripts do that begin before all feeds have bars; buys when it may."""
+
+    def __init__(self) -> None:
+        self.position_of_b = self.getposition(self.data1)
+        self.worth: list[float] = []
+
+    def prenext(self) -> None:
+        self.next()
+
+    def next(self) -> None:
+        self.worth.append(self.broker.getvalue())
+        if len(self.data1) and not any(self.getposition(data) for data in self.datas):
+            self.buy(data=self.data1)
+
+
+def late() -> list[Any]:
+    a = feed(DELAYED, *[bar(minute) for minute in range(4)], LIVE, END, symbol="A/USDT", settled=NOON)
+    b = feed(DELAYED, *[bar(minute) for minute in (2, 3)], LIVE, END, symbol="B/USDT", settled=NOON)
+    return [a, b]
+
+
+def test_a_strategy_may_ask_for_its_position_in_a_feed_that_has_no_bar_yet() -> None:
+    cerebro = bt.Cerebro(stdstats=False)
+    for one in late():
+        cerebro.adddata(one)
+    cerebro.addstrategy(AsksAll)
+    [strategy] = cerebro.run()
+    assert strategy.worth == [10_000.0] * 4
+    assert strategy.position_of_b.size == 1, "it is the same position all along"
+
+
+def test_analyzers_that_ask_what_every_feed_is_worth_can_be_used_live() -> None:
+    cerebro = bt.Cerebro()
+    a, b = late()
+    cerebro.adddata(a)
+    cerebro.adddata(b)
+    cerebro.resampledata(a, timeframe=MIN, compression=2)
+    cerebro.addstrategy(AsksAll)
+    cerebro.addanalyzer(bt.analyzers.PositionsValue, _name="worth")
+    cerebro.addanalyzer(bt.analyzers.PyFolio)
+    [strategy] = cerebro.run()
+    worth = list(strategy.analyzers.worth.get_analysis().values())
+    assert worth == [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 100.0, 0.0]]
+
+
+class Knows(bt.brokers.BackBroker):
+    """A broker of somebody's own, made of backtrader's."""
+
+    def _get_value(self, datas: Any = None, lever: bool = False) -> Any:
+        super()._get_value(datas, lever)
+        return 5.0
+
+
+def test_a_broker_made_of_backtraders_keeps_its_own_way() -> None:
+    made = Knows()
+    a, b = late()
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(a)
+    cerebro.setbroker(made)
+    cerebro.run()
+    assert (made.get_value([a]), made.get_value([b])) == (5.0, 0.0)
+
+
+def test_in_a_backtest_the_broker_is_left_alone() -> None:
+    cerebro = bt.Cerebro()
+    cerebro.adddata(backtest([bar(0)]))
+    cerebro.run()
+    assert "_get_value" not in vars(cerebro.broker)

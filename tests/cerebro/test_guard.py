@@ -5,10 +5,12 @@ from typing import Any
 
 import backtrader as bt
 import matplotlib
+import pandas as pd
 import pytest
 
 from btfeeds.cerebro import guard
 from btfeeds.errors import ConfigError
+from btfeeds.feeds import BaseLiveDataFeed
 from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, bar, feed
 
 
@@ -119,3 +121,29 @@ def test_the_other_ways_to_save_memory_go_with_several_feeds(exactbars: int) -> 
     cerebro.resampledata(data, timeframe=bt.TimeFrame.Minutes, compression=5)
     cerebro.run()
     assert [len(one) for one in cerebro.datas] == [5, 1]
+
+
+def frame_feed() -> BaseLiveDataFeed:
+    index = pd.date_range("2024-03-01 12:00", periods=3, freq="min")
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), 5.0), index=index)
+    return BaseLiveDataFeed(dataname=frame, timeframe="1m")
+
+
+@pytest.mark.parametrize("part", [frame_feed, feed])
+def test_a_chain_of_our_feeds_is_refused_in_three_lines(part: Any) -> None:
+    cerebro = bt.Cerebro()
+    cerebro.chaindata(part(), name="chain")
+    with pytest.raises(ConfigError, match="chaindata does not go") as error:
+        cerebro.run()
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_a_roll_over_takes_feeds_of_a_backtest_and_no_live_ones() -> None:
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.rolloverdata(frame_feed(), name="roll")
+    cerebro.run()
+    assert len(cerebro.datas[0]) == 3
+    cerebro = bt.Cerebro()
+    cerebro.rolloverdata(feed(), feed(symbol="B/USDT"), name="roll")
+    with pytest.raises(ConfigError, match="rolloverdata does not go with live feeds"):
+        cerebro.run()

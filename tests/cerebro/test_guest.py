@@ -80,6 +80,23 @@ def test_a_backtest_that_waits_for_a_hanging_venue_does_not_keep_others_waiting_
     assert not wake.must_hold(up)
 
 
+def test_a_venue_that_is_down_keeps_a_backtest_no_longer_than_a_history_that_has_begun() -> None:
+    wake, wall = Wake(), Wall()
+    up, down = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake.join(up)
+    wake.join(down)
+    guest = Guest(wake, by_close=False)
+    assert not guest.goes(NOON + 2 * MINUTE)
+    up.stream.push(bar(NOON))
+    up.held = up.pull()  # type: ignore[assignment]
+    wall.seconds += 2.0
+    assert (wake.must_hold(up), guest.waits) == (True, True)
+    wall.seconds += 0.1
+    assert (wake.must_hold(up), guest.waits) == (False, True), "12:01 is first"
+    hold(up, NOON + MINUTE)
+    assert (wake.must_hold(up), guest.waits) == (False, False), "12:02 comes together with it"
+
+
 def test_nobody_waits_while_a_backtest_has_something_to_give() -> None:
     wake, wall = Wake(), Wall()
     minutes = beginner(wall, "kraken")

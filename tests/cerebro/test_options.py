@@ -14,6 +14,7 @@ from btfeeds.feeds import BinanceLiveDataFeed
 from btfeeds.market import Timeframe, to_ms
 
 NOW = to_ms("2024-03-01T12:00:30Z")
+BARS = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,7 @@ def test_no_history_has_no_start() -> None:
         {"qcheck": float("inf")},
         {"historical": True},
         {"historical": 1, "history": "1d"},
+        {"historical": True, "history": "1d", "backfill_start": False},
         {"venue": None},
         {"venue": "nowhere"},
         {"dataname": None},
@@ -86,15 +88,13 @@ def test_a_timeframe_may_be_a_text_or_backtraders_pair() -> None:
 
 
 def test_the_timeframe_is_a_minute_for_symbols_and_a_day_for_dataframes() -> None:
-    frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
     assert BinanceLiveDataFeed(dataname="BTC/USDT")._timeframe == bt.TimeFrame.Minutes
-    assert BinanceLiveDataFeed(dataname=frame)._timeframe == bt.TimeFrame.Days
+    assert BinanceLiveDataFeed(dataname=BARS)._timeframe == bt.TimeFrame.Days
 
 
 def test_ticks_take_no_frame_and_no_warehouse() -> None:
-    frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
     with pytest.raises(ConfigError, match="A DataFrame does not go with single trades"):
-        BinanceLiveDataFeed(dataname=frame, timeframe=bt.TimeFrame.Ticks)
+        BinanceLiveDataFeed(dataname=BARS, timeframe=bt.TimeFrame.Ticks)
     with pytest.raises(ConfigError, match="tick"):
         HistoryFeed(dataname="BTC/USDT", venue="binance", timeframe="tick")
 
@@ -119,6 +119,17 @@ def test_what_cannot_go_together_is_refused_before_anything_starts(wrong: dict[s
         BinanceLiveDataFeed(dataname="BTC/USDT", timeframe="1m", **wrong)
 
 
+def test_a_live_feed_has_no_bars_that_could_come_first() -> None:
+    with pytest.raises(ConfigError, match="give no live feed"):
+        BinanceLiveDataFeed(dataname="BTC/USDT", backfill_from=BinanceLiveDataFeed(dataname="BTC/USDT"))
+
+
+@pytest.mark.parametrize("backtest", [{"historical": True, "history": "1d"}, {"dataname": BARS}])
+def test_a_backtest_with_bars_of_another_feed_before_its_own_is_refused(backtest: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="backfill_from does not go with a backtest"):
+        BinanceLiveDataFeed(**{"dataname": "BTC/USDT", "backfill_from": object(), **backtest})
+
+
 def test_bars_of_a_sandbox_are_not_kept_as_the_venues() -> None:
     hosts = {"rest_url": "http://127.0.0.1:1", "stream_url": "ws://127.0.0.1:1"}
     assert BinanceLiveDataFeed(dataname="BTC/USDT", sandbox=True, **hosts)._venue().bars_of == "binance sandbox"
@@ -138,5 +149,4 @@ def test_a_session_is_given_in_times() -> None:
 
 
 def test_the_index_of_a_dataframe_may_be_in_a_zone_of_its_own() -> None:
-    frame = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype=float)
-    assert BinanceLiveDataFeed(dataname=frame, tzinput="Europe/Berlin").p.tzinput == "Europe/Berlin"
+    assert BinanceLiveDataFeed(dataname=BARS, tzinput="Europe/Berlin").p.tzinput == "Europe/Berlin"

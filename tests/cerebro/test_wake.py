@@ -7,7 +7,7 @@ import backtrader as bt
 
 from btfeeds.cerebro.wake import Seat, Wake, wake_of
 from btfeeds.clock import ManualClock
-from btfeeds.live.items import Delivery
+from btfeeds.live.items import Delivery, Notice
 from btfeeds.live.status import Status
 from btfeeds.market import Timeframe
 from tests.fakes import MINUTE, NOON, FakeStream, bar
@@ -60,6 +60,36 @@ def test_a_new_round_begins_with_the_first_feed() -> None:
     a, b = seat(), seat()
     wake = table(a, b)
     assert [wake.ask(one) for one in (a, b, a, b)] == [True, False, True, False]
+
+
+def test_a_feed_that_takes_another_stream_keeps_its_turn_in_the_round() -> None:
+    a, b = seat(), seat()
+    wake = table(a, b)
+    assert wake.ask(a)
+    following = seat()
+    wake.join(following, a)
+    wake.delivered = True
+    assert wake.seats == [following, b]
+    assert [wake.ask(one) for one in (b, following, b)] == [False, True, False]
+
+
+def test_a_feed_that_leaves_in_the_midst_of_a_round_does_not_begin_another() -> None:
+    a, b, c = seat(), seat(), seat()
+    wake = table(a, b, c)
+    assert wake.ask(a)
+    wake.delivered = True
+    wake.leave(b)
+    assert not wake.ask(c)
+    assert not wake.wait(c, 3600, never), "what was delivered must not wait"
+    assert wake.ask(a)
+
+
+def test_when_the_first_feed_has_left_rounds_begin_with_the_next() -> None:
+    a, b, c = seat(), seat(), seat()
+    wake = table(a, b, c)
+    wake.ask(a)
+    wake.leave(a)
+    assert [wake.ask(one) for one in (b, c, b, c)] == [True, False, True, False]
 
 
 def test_nobody_waits_while_another_feed_has_something() -> None:
@@ -534,3 +564,69 @@ def test_a_link_that_comes_and_goes_is_not_waited_for_without_end() -> None:
         wall.seconds += 30
         held.append(wake.must_hold(begun))
     assert held[0] and not held[-1]
+
+
+def speak(one: Seat, *words: Status) -> None:
+    """The stream says these, and then nothing; the feed passes them on."""
+    one.stream.push(*[Notice(word) for word in words])
+    while isinstance(item := one.pull(), Notice):
+        one.hear(item.status)
+
+
+def test_words_of_a_link_that_comes_and_goes_are_no_movement_of_a_history_that_has_begun() -> None:
+    wall = Wall()
+    up, halted = beginner(wall, "kraken"), beginner(wall, "okx")
+    wake = table(up, halted)
+    halted.stream.push(bar(NOON))
+    halted.pull()
+    halted.pull()
+    hold(up, NOON + MINUTE)
+    wall.seconds += 1.0
+    kept = []
+    for _ in range(4):
+        speak(halted, Status.CONNBROKEN)
+        speak(halted, Status.CONNECTED, Status.DELAYED)
+        wall.seconds += 30.0
+        kept.append(wake.must_hold(up))
+    assert kept == [True, True, False, False], "a minute since the link was there again for the first time"
+
+
+def test_words_of_a_venue_whose_history_has_not_begun_are_no_movement() -> None:
+    wall = Wall()
+    up, down = beginner(wall, "kraken"), beginner(wall, "okx")
+    wake = table(up, down)
+    hold(up, NOON)
+    wall.seconds += 1.5
+    speak(down, Status.CONNBROKEN)
+    speak(down, Status.CONNECTED, Status.DELAYED)
+    assert wake.must_hold(up)
+    wall.seconds += 1.0
+    assert not wake.must_hold(up)
+
+
+def test_a_page_that_ends_with_a_word_is_a_movement() -> None:
+    wall = Wall()
+    up, other = beginner(wall, "kraken"), beginner(wall, "okx")
+    wake = table(up, other)
+    other.stream.push(bar(NOON), Notice(Status.CONNBROKEN))
+    other.pull()
+    wall.seconds += 100.0  # next() of the strategy
+    speak(other, Status.CONNECTED)
+    hold(up, NOON + MINUTE)
+    wall.seconds += 59.0
+    assert wake.must_hold(up), "the next page was asked for a minute ago at most"
+
+
+def test_what_a_venue_did_in_an_earlier_run_does_not_shorten_the_wait_of_the_next() -> None:
+    wall = Wall()
+    wake = table(former := beginner(wall, "okx"))
+    wake.leave(former)
+    wall.seconds += 1_000.0
+    up, down = beginner(wall, "kraken"), beginner(wall, "okx")
+    wake.join(up)
+    wake.join(down)
+    hold(up, NOON)
+    wall.seconds += 2.0
+    assert wake.must_hold(up)
+    wall.seconds += 0.1
+    assert not wake.must_hold(up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from btfeeds.market import Timeframe, TimeRange, iso
@@ -79,3 +80,26 @@ def test_larger_bars_are_the_sums_of_the_minutes_in_them() -> None:
         assert row[3] == min(bar.low for bar in inside)
         assert row[4] == inside[-1].close
         assert abs(row[5] - sum(bar.volume for bar in inside)) < 1e-6
+
+
+def test_a_feed_that_has_ended_is_unsubscribed_while_another_goes_on() -> None:
+    def told() -> bool:
+        return any(entry.what == "message" and "UNSUBSCRIBE" in entry.detail.upper() for entry in sim.log)
+
+    def act(strategy: Any) -> None:
+        if strategy.moves[-1] == ["BTC/USDT"] and not waited:
+            waited.append(True)
+            for _ in range(1_000):
+                if told():
+                    break
+                threading.Event().wait(0.01)
+            unsubscribed.append(told())
+
+    waited: list[bool] = []
+    unsubscribed: list[bool] = []
+    with serve("binance", _markets(), history=HISTORY, speed=60.0, quiet="flat") as sim:
+        short = feed(sim, "ETH/USDT", align=30.0, todate=iso(START + (HISTORY + 2) * MINUTE))
+        long = feed(sim, "BTC/USDT", align=30.0, todate=iso(START + (HISTORY + 4) * MINUTE))
+        met = run(short, long, act=act)
+    assert unsubscribed == [True]
+    assert (len(met.rows["ETH/USDT"]), len(met.rows["BTC/USDT"])) == (HISTORY + 2, HISTORY + 4)
