@@ -79,16 +79,18 @@ class Worth:
         self.broker = broker
 
     def __call__(self, datas: Any = None, lever: bool = False) -> Any:
-        broker, held = self.broker, self.broker.positions
-        if datas and len(datas) == 1 and not len(datas[0]) and not held[datas[0]].size:
-            return 0.0
-        empty = {data: position for data, position in held.items() if not len(data) and not position.size}
-        for data in empty:
-            del held[data]
+        broker, held, value = self.broker, self.broker.positions, type(self.broker)._get_value
+        if datas and len(datas) == 1:  # of one the bare value of the position is meant
+            return value(broker, datas, lever) if _counts(datas[0], held) else 0.0
+        broker.positions = {data: held[data] for data in datas or held if _counts(data, held)}
         try:
-            return type(broker)._get_value(broker, datas, lever)
+            return value(broker, None, lever)
         finally:
-            held.update(empty)
+            broker.positions = held
+
+
+def _counts(data: Any, positions: Any) -> bool:
+    return bool(len(data) or positions[data].size)
 
 
 def install(cerebro: Any) -> None:

@@ -132,7 +132,7 @@ class Seat:
                 self._settled, self.moved = self.stream.settled, True
                 if not gave:  # a page has come; to hand over what is at hand is no movement of the venue's
                     self._move()
-            elif self._dry and self._paged:
+            if self._dry and self._paged:
                 # The next page is asked for now, however long the strategy took for this one. Words are no page.
                 self._move()
         if self._dry:
@@ -351,7 +351,8 @@ class Wake:
             return False
         now = other.wall()
         history = seat is None or seat.in_history
-        if history and (other.moved or (seat is None and not any(one.moved for one in self.seats))):
+        alone = seat is None and not any(one.moved and one.in_history for one in self.seats)
+        if history and (other.moved or alone):
             return now - max(other.moved_at, other.back_at) > PATIENCE_S
         return now - self._moves[other.host] > other.first_page_s
 

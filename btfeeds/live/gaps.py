@@ -25,13 +25,13 @@ class Repair:
         self._gap, self.bars = gap, 0
         return monitor.GapOpened(self._venue, self._name, gap.start, gap.end, gap.reason)
 
-    def reached(self, due: int) -> monitor.GapClosed | None:
-        """Everything before `due` is there."""
+    def reached(self, due: int) -> list[monitor.Happening]:
+        """Everything before `due` is there; returns what is to be told of it."""
         gap = self._gap
         if gap is None or due < gap.end:
-            return None
+            return []
         self._gap = None
-        return monitor.GapClosed(self._venue, self._name, gap.start, gap.end, self.bars)
+        return [monitor.GapClosed(self._venue, self._name, gap.start, gap.end, self.bars)]
 
 
 def flat_bars(timeframe: Timeframe, span: TimeRange, price: float) -> Iterator[Bar]:

@@ -185,8 +185,7 @@ class Splice:
                 self._questions.begin_anew()
             elif self.due < ask.span.end:  # not there yet, or not closed yet by the venue's clock
                 self._questions.in_vain(now)
-        if repaired := self._repair.reached(self.due):
-            self.happenings.append(repaired)
+        self.happenings += self._repair.reached(self.due)
 
     def refused(self, ask: Ask, error: BtfeedsError, now: int, unreadable: TimeRange = EMPTY) -> None:
         """History could not answer. Fatal errors end the stream; others are asked again later, and for what cannot be
@@ -198,9 +197,10 @@ class Splice:
         if error.fatal and not unreadable:
             self.refuse(error)
             return
-        arrived = self.due is not None and self.due >= max(ask.span.end, self._outset.horizon)
-        if arrived and not (self._held or self._unchecked or unreadable):
-            return  # live, meanwhile
+        due, blocked = self.due, self._held or self._unchecked or unreadable
+        if due is not None and due >= max(ask.span.end, self._outset.horizon) and not blocked:
+            self.happenings += self._repair.reached(due)  # live, meanwhile
+            return
         damaged = self._questions.damaged(self.due) if self.due is not None and self.due in unreadable else 0
         if damaged > self.policy.unreadable_tries:
             self._questions.begin_anew()
@@ -314,7 +314,7 @@ class Splice:
             self._check_until()
             return
         self._out.put(bar, source)
-        self._any = True
+        self._any, self._unchecked = True, False  # there is such a symbol
         self._memory.add(bar)
         self.due, self._outset.reckoned_at = self.timeframe.close(bar.open_time), None
         self._check_until()

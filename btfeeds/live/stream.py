@@ -167,8 +167,7 @@ class Stream:
         splice, ring = self._splice, self._ring
         if self._closed:
             splice.stop("closed")
-        if self._hub is not None and self._hub.skew.value != self._skew:
-            self._follow_clock()
+        self._follow_clock()
         heard = self._heard() if self._settling.deadline is not None else 0  # before one looks what there is to hear
         while True:
             if splice.ready and (item := splice.take(ring.bars)) is not None:
@@ -201,6 +200,7 @@ class Stream:
         """When (epoch ms of the clock) `pull` should be called again although nothing woke."""
         if self.finished:
             return None
+        self._follow_clock()  # another stream may have set it right
         first, settles = self._splice.deadline(), self._settling.deadline
         if first is not None and self._hub is not None:
             first -= self._hub.skew.value
@@ -289,8 +289,8 @@ class Stream:
             splice.refuse(entry.error)
 
     def _follow_clock(self) -> None:
-        """The venue's time is known better now."""
-        if self._hub is not None:
+        """The venue's time may be known better now."""
+        if self._hub is not None and self._hub.skew.value != self._skew:
             moved, self._skew = self._hub.skew.value - self._skew, self._hub.skew.value
             self._splice.clock_moved(moved)
 

@@ -181,8 +181,7 @@ class TickStream:
         """The next thing in order, or None when there is nothing now."""
         if forks.generation != self._generation:
             return self._in_a_child()
-        if self._hub is not None and self._hub.skew.value != self._skew:
-            self._follow_clock()
+        self._follow_clock()
         now = self.now()
         self._think(now)
         item = self._line.take(now, self.clock.monotonic())
@@ -206,6 +205,9 @@ class TickStream:
     @property
     def deadline(self) -> int | None:
         """When (epoch ms of the clock) `pull` should be called again although nothing woke."""
+        if self.finished:
+            return None
+        self._follow_clock()  # another stream may have set it right
         times = [time for time in (self._line.deadline(), self._question_due()) if time is not None]
         if not times:
             return None
@@ -260,8 +262,8 @@ class TickStream:
             monitor.publish(happenings.pop(0))
 
     def _follow_clock(self) -> None:
-        """The venue's time is known better now. What history said of a time that has not come is nothing."""
-        if self._hub is not None:
+        """The venue's time may be known better now. What history said of a time that has not come is nothing."""
+        if self._hub is not None and self._hub.skew.value != self._skew:
             moved, self._skew = self._hub.skew.value - self._skew, self._hub.skew.value
             now = self.now()
             self._questions.clock_moved(moved)
@@ -326,6 +328,8 @@ class TickStream:
             hub.prove(tap.channel)
         if reply.took:
             hub.skew.sample_date(reply.venue_time, reply.took)
+            self._follow_clock()
+            now = self.now()
         if reply.done:
             self._questions.open, self._questions.vain = None, 0
             self._cleared = min(reply.ask.span.end, _MINUTE.floor(now - self._lag_ms))

@@ -57,8 +57,8 @@ class _Buffered:
         self._at = 0
         self._end = end
         self._handshake = _MAX_HANDSHAKE
-        self._patience: float | None = None
-        self._send_by: float | None = None
+        self._patience: float | None = None  # of one `send`
+        self.send_by: float | None = None  # of the frame that is being sent: all of it, a few bytes at a time or not
 
     def pending(self) -> bool:
         """Whether there is something to do without waiting for the wire: a whole frame, or bytes that TLS holds."""
@@ -122,7 +122,9 @@ class _Buffered:
 
     def send(self, data: bytes) -> int:
         """Send what goes at once, or wait for the first bytes to go. Raises TimeoutError."""
-        end = self._send_by
+        end = self.send_by
+        if end is None and self._patience is not None:
+            end = time.monotonic() + self._patience
         while True:
             try:
                 return self._sock.send(data)
@@ -139,9 +141,8 @@ class _Buffered:
         return self._patience
 
     def settimeout(self, timeout: float | None) -> None:
-        """How long all sending may take from now on."""
+        """How long one `send` may take."""
         self._patience = timeout
-        self._send_by = None if timeout is None else time.monotonic() + timeout
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -210,6 +211,7 @@ class Transport:
         sock = _Buffered(raw, end)
         ws.sock = sock  # type: ignore[assignment]  # so that a failure closes it; it offers all that the library calls
         ws.connect(url, socket=sock, **options)  # type: ignore[no-untyped-call]
+        sock.settimeout(timeout)
         sock.opened()
         return sock
 
@@ -306,11 +308,13 @@ class Transport:
         self._frame(b"", ABNF.OPCODE_PING)
 
     def _frame(self, payload: str | bytes, opcode: int) -> None:
-        self._socket.settimeout(self._timeout)  # for all of it, also where the venue takes a few bytes at a time
+        self._socket.send_by = time.monotonic() + self._timeout
         try:
             self._ws.send(payload, opcode)
         except (websocket.WebSocketException, OSError) as error:
             raise Dropped(_gone(error)) from None
+        finally:
+            self._socket.send_by = None
 
     def abort(self) -> None:
         """From any thread: make the owner's `receive` return at once."""

@@ -168,7 +168,7 @@ class Engine:
         """A client's text."""
         self.now = max(self.now, now)
         self.note("message", text, peer.number)
-        if self._manners.flooded(peer):
+        if peer not in self.peers or self._manners.flooded(peer):  # what has happened by now may have cut it off
             return
         before = tuple(peer.session.channels)
         peer.session.now = self.now

@@ -181,6 +181,21 @@ def test_analyzers_that_ask_what_every_feed_is_worth_can_be_used_live() -> None:
     assert worth == [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 100.0, 0.0]]
 
 
+def test_what_feeds_are_worth_may_be_asked_while_positions_are_gone_through() -> None:
+    class Counts(AsksAll):
+        def next(self) -> None:
+            super().next()
+            self.worth[-1] = sum(self.broker.get_value([data]) for data in self.broker.positions)
+            assert self.broker.get_value(self.datas) == self.broker.get_value()
+
+    cerebro = bt.Cerebro(stdstats=False)
+    for one in late():
+        cerebro.adddata(one)
+    cerebro.addstrategy(Counts)
+    [strategy] = cerebro.run()
+    assert strategy.worth == [0.0, 0.0, 0.0, 100.0]
+
+
 class Knows(bt.brokers.BackBroker):
     """A broker of somebody's own, made of backtrader's."""
 

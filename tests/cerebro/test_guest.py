@@ -9,6 +9,8 @@ import pytest
 from btfeeds.cerebro.guest import Guest, guest_of
 from btfeeds.cerebro.wake import Wake, wake_of
 from btfeeds.feeds import BaseLiveDataFeed
+from btfeeds.live.items import Notice
+from btfeeds.live.status import Status
 from tests.cerebro.test_wake import Wall, beginner, hold
 from tests.fakes import DELAYED, END, LIVE, MINUTE, NOON, Diary, bar, feed, run
 
@@ -95,6 +97,23 @@ def test_a_venue_that_is_down_keeps_a_backtest_no_longer_than_a_history_that_has
     assert (wake.must_hold(up), guest.waits) == (False, True), "12:01 is first"
     hold(up, NOON + MINUTE)
     assert (wake.must_hold(up), guest.waits) == (False, False), "12:02 comes together with it"
+
+
+def test_a_feed_that_is_live_makes_a_backtest_no_less_patient_with_a_history() -> None:
+    wake, wall = Wake(), Wall()
+    alive, late = beginner(wall, "kraken"), beginner(wall, "coinbase")
+    wake.join(alive)
+    wake.join(late)
+    guest = Guest(wake, by_close=False)
+    assert not guest.goes(NOON + 2 * MINUTE)
+    alive.stream.settled = NOON + MINUTE
+    alive.stream.push(Notice(Status.LIVE))
+    alive.pull()
+    alive.hear(Status.LIVE)
+    wall.seconds += 60.0
+    assert guest.waits
+    wall.seconds += 0.1
+    assert not guest.waits
 
 
 def test_nobody_waits_while_a_backtest_has_something_to_give() -> None:

@@ -617,6 +617,20 @@ def test_a_page_that_ends_with_a_word_is_a_movement() -> None:
     assert wake.must_hold(up), "the next page was asked for a minute ago at most"
 
 
+def test_an_empty_page_that_came_while_the_strategy_was_busy_is_a_movement() -> None:
+    wall = Wall()
+    up, other = beginner(wall, "kraken"), beginner(wall, "okx")
+    wake = table(up, other)
+    other.stream.push(bar(NOON))
+    other.pull()
+    wall.seconds += 100.0  # next() of the strategy
+    other.stream.push(lambda: setattr(other.stream, "settled", NOON + 5 * MINUTE))
+    assert other.pull() is None
+    hold(up, NOON + 5 * MINUTE)
+    wall.seconds += 59.0
+    assert wake.must_hold(up), "the next page was asked for a minute ago at most"
+
+
 def test_what_a_venue_did_in_an_earlier_run_does_not_shorten_the_wait_of_the_next() -> None:
     wall = Wall()
     wake = table(former := beginner(wall, "okx"))

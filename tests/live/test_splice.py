@@ -269,6 +269,35 @@ def test_a_look_that_failed_is_repeated_after_its_pause_and_not_at_the_end_of_th
     assert story(hour) == ["DELAYED"] and hour.settle(2 * M) == Notice(Status.LIVE)
 
 
+def test_a_feed_without_history_stays_live_while_history_does_not_answer() -> None:
+    splice = make(None)
+    splice.connected(5 * M + 1_000)
+    told, asked = [], 0
+    for second in range(5 * 60 + 1, 35 * 60):
+        now = second * 1_000
+        if second % 60 == 0:
+            splice.live(bar(second // 60 - 1), now + 50)
+        if (ask := splice.ask(now)) is not None:
+            asked += 1
+            splice.refused(ask, NetworkError("no", "", ""), now + 100)
+        told += [said for said in story(splice) if isinstance(said, str)]
+        if notice := splice.settle(now + 200):
+            told.append(notice.status.name)
+    assert told == ["DELAYED", "LIVE"]
+    assert asked == 6, "until the first bar had come: after 1, 2, 4, 8, 15 and 30 s"
+
+
+def test_a_gap_that_was_closed_by_bars_that_came_meanwhile_is_told_as_closed() -> None:
+    splice = live_splice()
+    splice.broken()
+    splice.connected(6 * M + 500)
+    ask = splice.ask(6 * M + 600)
+    assert ask is not None and ask.span == TimeRange(5 * M, 6 * M)
+    splice.live(bar(5), 6 * M + 700)
+    splice.refused(ask, NetworkError("no", "", ""), 6 * M + 800)
+    assert [type(one).__name__ for one in splice.happenings] == ["GapOpened", "GapClosed"]
+
+
 def test_no_answer_about_a_bar_that_has_come_meanwhile_is_no_trouble() -> None:
     splice = live_splice()
     late = splice.ask(6 * M + 6_000)

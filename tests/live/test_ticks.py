@@ -15,7 +15,7 @@ from btfeeds.clock import ManualClock
 from btfeeds.errors import NetworkError, UnknownSymbol
 from btfeeds.history.downloader import Page
 from btfeeds.live.items import Ask, Delivery, Gap
-from btfeeds.live.ring import Answer
+from btfeeds.live.ring import Answer, Failure
 from btfeeds.live.skew import Skew
 from btfeeds.live.stream import Stream
 from btfeeds.live.ticks import TickStream, TickTap
@@ -209,6 +209,8 @@ class StillHub:
             Answer(ask, ask.span, tuple(Bar(m * M, 1.0, 1.0, 1.0, 1.0, 2.0) for m in minutes), True)
         )
 
+        self.fail = lambda: reply(Failure(ask, NetworkError("no answer")))
+
     def prove(self, channel: str) -> None:
         self.done.append("prove")
 
@@ -266,6 +268,17 @@ def test_a_clock_that_was_an_hour_ahead_is_believed_no_longer() -> None:
     hub.reply()
     reader.read()
     assert stream.deadline == 102 * M + 10_000, "when the first whole minute without trades can be asked about"
+
+
+def test_a_pause_stays_as_long_as_it_is_when_another_stream_sets_the_clock_right() -> None:
+    hub = StillHub()
+    subscription = Subscription("toy", Symbol("BTC/USDT"), TICK)
+    stream = TickStream(Trading(), subscription, clock=hub.clock, hub=hub)  # type: ignore[arg-type]
+    stream.open(lambda: None)
+    hub.fail()
+    assert Reader(stream, Bell()).read() == ["DELAYED"] and stream.deadline == NOW + 1_000
+    hub.skew.value = -60 * M
+    assert stream.deadline == NOW + 1_000
 
 
 def test_what_is_over_has_nothing_to_look_at_although_the_venue_goes_on() -> None:
