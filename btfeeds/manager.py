@@ -27,11 +27,11 @@ from btfeeds.history.downloader import DataDownloaderFactory, canonical, frame, 
 from btfeeds.history.paging import Gone
 from btfeeds.history.progress import Progress, shown
 from btfeeds.history.ranges import subtract, whole
-from btfeeds.history.relay import Had, Relay
+from btfeeds.history.relay import PATIENCE, Had, Relay
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.selection import Selection, assigned
 from btfeeds.history.stored import Source, StoredHistory
-from btfeeds.market import Bar, Symbol, Timeframe, TimeRange
+from btfeeds.market import Symbol, Timeframe, TimeRange
 from btfeeds.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ class DataManager(Closing):
 
         What a provider has not got of a span it gives (single bars that cannot be bars, or some too old for it) the
         next one is asked for, and comes behind the rest. Raises the last provider's error when none can give them, and
-        HistoryIncomplete at the end when some bars could not be had from anybody.
+        HistoryIncomplete at the end when some bars could not be had from anybody, or else the error of who did not say
+        which scale its bars of shares on disk have: they were left out.
         """
         return self._walk(provider, Symbol(symbol), Timeframe.parse(timeframe), span, cancelled, read=True)
 
@@ -156,31 +157,32 @@ class DataManager(Closing):
         """The closed bars from `start` to `end` (excluded; None: now) as Downloader.download gives them.
 
         `.attrs["origin"]` says who gave which span, as (start, end, provider); with `partial` what could not be had
-        is in `.attrs["missing"]` instead of an error.
+        is in `.attrs["missing"]` instead of an error, and where one provider has more on disk it is that.
         """
         symbol, timeframe = Symbol(symbol), Timeframe.parse(timeframe)
         span = span_of(start, end, self._clock.now())
-        bars: list[Bar] = []
-        origin: list[tuple[TimeRange, str]] = []
+        had: list[Had] = []
         missing: list[TimeRange] = []
         at = span.start
         with shown(progress, f"{symbol} {timeframe}", timeframe.count_in(span) / 1_000) as report:
             try:
-                for had in self.pages(provider, symbol, timeframe, span):
-                    bars += had.page.bars
-                    at = max(at, had.page.span.end)
-                    origin.append((had.page.span, had.provider))
+                for one in self.pages(provider, symbol, timeframe, span):
+                    had.append(one)
+                    at = max(at, one.page.span.end)
                     report((at - span.start) / (span.end - span.start))
             except HistoryIncomplete as error:
-                missing = [TimeRange(*one) for one in error.missing]
+                missing = [TimeRange(*each) for each in error.missing]
                 if not partial:
                     raise
             except BtfeedsError as error:
-                missing = subtract([whole(span, timeframe)], [had for had, _ in origin])
                 if error.fatal or not partial:
                     raise
+                if not isinstance(error, WarehouseError):
+                    had = max(had, self._on_disk(provider, symbol, timeframe, span), key=_count)
+                missing = subtract([whole(span, timeframe)], [one.page.span for one in had])
+        bars = [bar for one in had for bar in one.page.bars]
         made = frame(sorted(bars, key=lambda bar: bar.open_time), missing)
-        made.attrs["origin"] = _origin(origin)
+        made.attrs["origin"] = _origin(had)
         return made
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -192,43 +194,66 @@ class DataManager(Closing):
         if not span:
             return []
         held = [(name, subtract([span], self.history(name).missing(symbol, timeframe, span))) for name in names]
-        return list(assigned(span, held))
+        # who has all of it alone comes before those who have it together
+        return list(assigned(span, [one for one in held if one[1] == [span]] or held))
+
+    def _on_disk(self, provider: str, symbol: Symbol, timeframe: Timeframe, span: TimeRange) -> list[Had]:
+        """What is on disk of the one that has most of it."""
+        had: list[Had] = []
+        names = self.candidates(provider, symbol, timeframe)
+        plans = [self._plan([name], symbol, timeframe, span) for name in names]
+        most = max(plans, key=lambda plan: sum(piece.end - piece.start for piece, owner in plan if owner))
+        try:
+            for piece, owner in most:
+                if owner:
+                    had += (Had(owner, page) for page in self.history(owner).pages(symbol, timeframe, piece))
+        except BtfeedsError:
+            pass  # of what turned out to be damaged
+        return had
 
     def _settled(
-        self, names: list[str], symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone
-    ) -> tuple[list[str], list[tuple[TimeRange, str]]]:
-        """Who is asked, and the plan, in which all prices of shares have one scale: that of now.
+        self, names: list[str], symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone, *, read: bool
+    ) -> tuple[list[str], list[tuple[TimeRange, str]], BtfeedsError | None]:
+        """Who is asked, the plan, in which all prices of shares have one scale, and why somebody is left out, if so.
 
-        Before bars of several make one answer, or bars on disk and fresh ones, whoever gave those on disk looks at
-        them: a look can throw them away, and then they are to be asked for. Of whom does not answer nobody knows which
-        scale they have: they do not count, and the others are asked for all of it, unless all is on disk. Raises the
-        last one's error when there are no others.
+        Bars of several, or bars on disk and fresh ones, make one answer only when whoever gave those on disk has looked
+        at them: a look can throw them away, and then they are to be asked for. Who does not answer is left out with all
+        it has: nobody knows which scale that is of. Raises its error when it is the last one.
         """
-        plan = self._plan(names, symbol, timeframe, span)
-        owners = dict.fromkeys(owner for _, owner in plan)
-        if len(owners) < 2:
-            return names, plan
-        silent: dict[str, BtfeedsError] = {}
-        for owner in filter(None, owners):
+        left, looked, why = list(names), set[str](), None
+        while True:
+            plan = self._plan(left, symbol, timeframe, span)
+            owners = dict.fromkeys(owner for _, owner in plan)
+            unknown = [owner for owner in owners if owner and owner not in looked]
+            if len(owners) < 2 or not unknown or not (read or "" in owners):
+                return left, plan, why
+            owner = unknown[0]
+            looked.add(owner)
+            if error := self._silent(owner, symbol, timeframe, gone):
+                left.remove(owner)
+                if not left:
+                    raise error
+                why = error
+                feed = f"{symbol} {timeframe}"
+                monitor.publish(monitor.ProviderChanged(owner, feed, left[0], plan[0][0].start, error.line()))
+
+    def _silent(self, name: str, symbol: Symbol, timeframe: Timeframe, gone: Gone) -> BtfeedsError | None:
+        """Have a provider look at its bars on disk; its error when it does not answer, a few times."""
+        failed: BtfeedsError | None = None
+        for _ in range(PATIENCE):
             try:
                 with others_can_be_asked():
-                    self.history(owner).look(symbol, timeframe, cancelled=gone)
+                    self.history(name).look(symbol, timeframe, cancelled=gone)
+                return None
             except WarehouseError:
                 raise
-            except BtfeedsError as failed:
+            except BtfeedsError as error:
+                failed = error
                 if gone():
                     raise
-                silent[owner] = failed
-        plan = self._plan(names, symbol, timeframe, span)
-        if not silent or all(owner for _, owner in plan):
-            return names, plan
-        left = [name for name in names if name not in silent]
-        if not left:
-            raise list(silent.values())[-1]
-        for owner, error in silent.items():
-            change = monitor.ProviderChanged(owner, f"{symbol} {timeframe}", left[0], plan[0][0].start, error.line())
-            monitor.publish(change)
-        return left, self._plan(left, symbol, timeframe, span)
+                if error.fatal:
+                    break
+        return failed
 
     def _walk(
         self, provider: str, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone | None, *, read: bool
@@ -241,16 +266,16 @@ class DataManager(Closing):
         relay = Relay(self.history, symbol, timeframe, over, read=read)
         try:
             # one provider knows best itself what to ask in one request
-            plan = [(whole(span, timeframe), "")]
+            plan, left_out = [(whole(span, timeframe), "")], None
             if len(names) > 1:
-                names, plan = self._settled(names, symbol, timeframe, span, over)
+                names, plan, left_out = self._settled(names, symbol, timeframe, span, over, read=read)
             for piece, owner in plan:
                 if read or not owner:
                     yield from relay.pages([owner] if owner else names, piece)
         finally:
             self._reliability.save()
         if lacking := relay.lacking():
-            raise lacking
+            raise left_out if left_out and not left_out.fatal else lacking  # it may have them when it answers again
 
 
 def series_venue(name: str) -> str:
@@ -271,10 +296,15 @@ def opened(warehouse: Warehouse | str | os.PathLike[str] | bool, clock: Clock) -
         yield made
 
 
-def _origin(had: list[tuple[TimeRange, str]]) -> tuple[tuple[int, int, str], ...]:
+def _count(had: list[Had]) -> int:
+    return sum(len(one.page.bars) for one in had)
+
+
+def _origin(had: list[Had]) -> tuple[tuple[int, int, str], ...]:
     """Who gave which span, ascending; neighbours of one provider are joined. An empty answer gave nothing."""
     runs: list[tuple[int, int, str]] = []
-    for span, name in sorted(had, key=lambda one: one[0].start):
+    for one in sorted(had, key=lambda one: one.page.span.start):
+        span, name = one.page.span, one.provider
         if runs and runs[-1][1:] == (span.start, name):
             runs[-1] = (runs[-1][0], span.end, name)
         elif span:

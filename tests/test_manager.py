@@ -345,22 +345,32 @@ JUNE = 1_717_372_800_000  # 2024-06-03 00:00 UTC
 
 
 class Days:
-    """A provider of days of shares, each at the price of now; down when it has an `error`."""
+    """A provider of days of shares, each at the price of now; down when it has an `error`, or `fails` so many times.
+
+    It has nothing of before `oldest`.
+    """
 
     def __init__(self, name: str, clock: ManualClock) -> None:
         self.provider = venues.provider(name)
         self.clock = clock
         self.price = 1200.0
         self.error: BtfeedsError | None = None
+        self.fails = 0
+        self.oldest = 0
         self.asked: list[tuple[int, int]] = []
 
     def pages(self, symbol: Symbol, timeframe: Timeframe, asked: TimeRange, *, cancelled: Any = None) -> Iterator[Page]:
         self.asked.append(((asked.start - JUNE) // DAY, (asked.end - JUNE) // DAY))
         if self.error is not None:
             raise self.error
-        closed = TimeRange(asked.start, min(asked.end, self.clock.now()))
+        if self.fails:
+            self.fails -= 1
+            raise NetworkError("It was not there for a moment.")
+        closed = TimeRange(max(asked.start, self.oldest), min(asked.end, self.clock.now()))
         prices = (self.price, self.price * 1.01, self.price * 0.99, self.price)
         yield Page(closed, [Bar(time, *prices, 1.0) for time in timeframe.opens(closed)])
+        if asked.start < self.oldest:
+            raise HistoryIncomplete("It has no older bars.", missing=((asked.start, self.oldest),))
 
     def close(self) -> None: ...
 
@@ -419,7 +429,7 @@ def test_bars_of_a_provider_that_cannot_say_their_scale_are_not_continued_by_ano
 ) -> None:
     split.yahoo.error = NetworkError("It cannot be reached.")
     assert split.closes(7) == ([120.0] * 7, [("stooq", 0, 7)])
-    assert split.yahoo.asked == [(4, 5)]
+    assert split.yahoo.asked == [(4, 5)] * 3
     assert [(one.venue, one.to, one.start, one.reason) for one in world.changes] == [
         ("yahoo", "stooq", JUNE, "It cannot be reached.")
     ]
@@ -454,8 +464,73 @@ def test_bars_on_disk_of_two_are_looked_at_before_they_make_one_answer(tmp_path:
     both.warehouse.close()
 
 
-def test_bars_that_are_all_on_disk_are_had_although_nobody_answers(tmp_path: Path) -> None:
+def test_a_look_that_fails_for_a_moment_is_taken_again(split: Split) -> None:
+    split.yahoo.fails = 2
+    assert split.closes(7) == ([120.0] * 7, [("yahoo", 0, 7)])
+    assert (split.yahoo.asked, split.stooq.asked) == ([(4, 5)] * 3 + [(0, 7)], [])
+
+
+def test_who_has_all_of_it_on_disk_gives_it_alone_and_is_not_looked_at(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(0, 7))  # Yahoo, who comes first, has five of them
+    assert both.closes(7) == ([1200.0] * 7, [("stooq", 0, 7)])
+    assert (both.yahoo.asked, both.stooq.asked) == ([], [])
+    both.warehouse.close()
+
+
+def test_what_was_had_of_another_is_not_joined_to_bars_of_another_scale_the_next_time(split: Split) -> None:
+    split.yahoo.error = NetworkError("It cannot be reached.")
+    for _ in range(2):
+        assert split.closes(7) == ([120.0] * 7, [("stooq", 0, 7)])
+    assert split.stooq.asked == [(0, 7)]
+
+
+def test_bars_on_disk_of_two_are_not_joined_while_one_of_them_does_not_answer(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(5, 7))
+    both.yahoo.error = NetworkError("It cannot be reached.")
+    assert both.closes(7) == ([120.0] * 7, [("stooq", 0, 7)])
+    both.warehouse.close()
+
+
+def test_bars_that_come_in_for_those_of_one_who_does_not_answer_are_looked_at_too(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(0, 4))  # on disk twice: Yahoo's come first
+    both.yahoo.error = NetworkError("It cannot be reached.")
+    assert both.closes(7) == ([120.0] * 7, [("stooq", 0, 7)])
+    assert both.stooq.asked == [(3, 4), (0, 7)]
+    both.warehouse.close()
+
+
+def test_bars_on_disk_of_two_are_an_error_while_nobody_says_their_scale_but_each_ones_can_be_had(
+    tmp_path: Path,
+) -> None:
     both = Split(tmp_path / "bars", stooq=days(5, 7))
     both.yahoo.error = both.stooq.error = NetworkError("It cannot be reached.")
-    assert both.closes(7) == ([1200.0] * 7, [("yahoo", 0, 5), ("stooq", 5, 7)])
+    with pytest.raises(NetworkError):
+        both.closes(7)
+    some = both.manager.download("NVDA", "1d", JUNE, JUNE + 7 * DAY, partial=True)
+    assert (some["close"].tolist(), some.attrs["missing"]) == ([1200.0] * 5, ((JUNE + 5 * DAY, JUNE + 7 * DAY),))
+    assert some.attrs["origin"] == ((JUNE, JUNE + 5 * DAY, "yahoo"),)
+    two = both.manager.download("NVDA", "1d", JUNE + 5 * DAY, JUNE + 7 * DAY, provider="stooq")
+    assert two["close"].tolist() == [1200.0] * 2
     both.warehouse.close()
+
+
+def test_what_is_all_on_disk_need_not_be_looked_at_to_be_filled(tmp_path: Path) -> None:
+    both = Split(tmp_path / "bars", stooq=days(5, 7))
+    assert list(both.manager.fill("auto", "NVDA", "1d", days(0, 7))) == []
+    assert (both.yahoo.asked, both.stooq.asked) == ([], [])
+    both.warehouse.close()
+
+
+def test_what_others_cannot_give_is_the_fault_of_who_did_not_say_its_scale(split: Split) -> None:
+    split.yahoo.error = NetworkError("It cannot be reached.")
+    split.stooq.oldest = JUNE + 3 * DAY
+    with pytest.raises(NetworkError):
+        split.closes(7)
+    some = split.manager.download("NVDA", "1d", JUNE, JUNE + 7 * DAY, partial=True)
+    assert (some["close"].tolist(), some.attrs["missing"]) == ([1200.0] * 5, ((JUNE + 5 * DAY, JUNE + 7 * DAY),))
+
+
+def test_a_partial_answer_of_one_that_does_not_answer_is_what_is_on_disk(split: Split) -> None:
+    split.yahoo.error = NetworkError("It cannot be reached.")
+    some = split.manager.download("NVDA", "1d", JUNE, JUNE + 7 * DAY, provider="yahoo", partial=True)
+    assert (some["close"].tolist(), some.attrs["missing"]) == ([1200.0] * 5, ((JUNE + 5 * DAY, JUNE + 7 * DAY),))

@@ -35,9 +35,10 @@ def check(
     """
     with series.existing(folder) as warehouse:
         wanted = [one.subscription for one in series.chosen(warehouse, venue, symbol, timeframe)]
-        if against:
+        found = {one: warehouse.verify(one) for one in wanted}
+        if against and not any(map(_spoilt, found.values())):
             series.counterparts(warehouse, wanted, against)
-        results = [_checked(warehouse, one, against, calendar) for one in wanted]
+        results = [_checked(warehouse, one, found[one], against, calendar) for one in wanted]
     for result in results:
         if as_json:
             click.echo(json.dumps(result))
@@ -46,13 +47,16 @@ def check(
     return 0 if all(result["sound"] for result in results) else 1
 
 
-def _checked(warehouse: Warehouse, one: Subscription, against: str, calendar: str) -> dict[str, Any]:
+def _checked(
+    warehouse: Warehouse, one: Subscription, found: list[Damage], against: str, calendar: str
+) -> dict[str, Any]:
     import time
 
     from btfeeds import inventory
 
-    other = series.named(against, one.symbol, str(one.timeframe)) if against else None
-    found, beside = warehouse.verify(one), warehouse.verify(other) if other else []
+    # what is damaged itself is not compared, whatever it was to be compared with
+    other = series.named(against, one.symbol, str(one.timeframe)) if against and not _spoilt(found) else None
+    beside = warehouse.verify(other) if other else []
     result: dict[str, Any] = {
         "type": "checked", "venue": one.venue, "symbol": one.symbol, "timeframe": str(one.timeframe),
         "damage": [{"kind": each.kind, "start": each.span.start, "end": each.span.end,

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from btfeeds import monitor
+from btfeeds.errors import WarehouseError
 from btfeeds.history.derived import MINUTE, Derived, provider
-from btfeeds.history.ranges import union
-from btfeeds.market import Bar, Subscription, TimeRange
+from btfeeds.history.kinds import SHARES, classify
+from btfeeds.market import Bar, Subscription, Symbol, TimeRange
+from btfeeds.venues.base import Provider
 
 if TYPE_CHECKING:
     from btfeeds.warehouse import Warehouse
@@ -29,23 +31,45 @@ _CORRECTION = 0.02  # less than this is no split: a correction, or a rounding
 _ALIKE = 0.005  # how far the ratios of the four prices may lie apart
 _TRIES = 3  # bars that are asked for until the provider has one of them
 _CHUNK = 1_000  # bars whose origin is looked up at once, at first
+_EVER = TimeRange(-(2**62), 2**62)
 
 
 class Rescaling:
     """Looks at the adjusted series of one provider. May be used from several threads."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, provider: Provider) -> None:
         self._warehouse = warehouse
+        self._provider = provider
         self._looked: dict[Subscription, int] = {}  # what a warehouse that is only read cannot note
         self._former: dict[Subscription, list[TimeRange]] = {}  # and what it cannot forget
+
+    def concerns(self, series: Subscription) -> bool:
+        """Whether a split changes the past of `series`."""
+        return classify(series.symbol) in SHARES and adjusts(self._provider, series.symbol)
 
     def former(self, series: Subscription) -> list[TimeRange]:
         """Where bars on disk do not count, which a warehouse that is only read cannot forget."""
         return self._former.get(series, [])
 
-    def distrust(self, series: Subscription, span: TimeRange) -> None:
+    def distrust(self, series: Subscription) -> None:
         """No look can be taken at bars of a warehouse that is only read: for this process, they do not count."""
-        self._former[series] = union([*self.former(series), span])
+        self._former[series] = [_EVER]
+
+    def mixed(self, series: Subscription) -> WarehouseError:
+        """What there is to say when bars that were handed out already do not count any more."""
+        did = "The reading ended there: two scales are not mixed."
+        if self.former(series) == [_EVER]:
+            return WarehouseError(
+                f"{series}: while it was read, a damaged file was met; whether its bars on disk have prices of before "
+                "a split cannot be said without it.",
+                did,
+                "Mend the warehouse with `btfeeds warehouse repair`.",
+            )
+        return WarehouseError(
+            f"{series}: while it was read, its bars on disk turned out to have prices of before a split.",
+            did,
+            "Read it again: all of it is asked for anew.",
+        )
 
     def check(
         self, series: Subscription, now: int, reach: int | None, ask: Callable[[TimeRange], list[Bar]]
@@ -99,7 +123,7 @@ class Rescaling:
         while end > span.start:
             begin = max(span.start, series.timeframe.back(end, count))
             for run, origin in reversed(self._warehouse.origin(series, TimeRange(begin, end))):
-                if not origin.adjusted:
+                if not self._ours(series, origin):
                     continue
                 bar = TimeRange(series.timeframe.floor(run.end - 1), run.end)
                 fetched = self._fetched(series, bar, origin)
@@ -142,12 +166,25 @@ class Rescaling:
         runs: list[TimeRange] = []
         joins = False
         for one, origin in self._warehouse.origin(series, span):
-            if origin.adjusted and joins:
+            ours = self._ours(series, origin)
+            if ours and joins:
                 runs[-1] = TimeRange(runs[-1].start, one.end)
-            elif origin.adjusted:
+            elif ours:
                 runs.append(one)
-            joins = origin.adjusted
+            joins = ours
         return runs
+
+    def _ours(self, series: Subscription, origin: Provenance) -> bool:
+        """Whether a provider gave it with splits worked in. Of its own, and what was made of them, it need not be said:
+        former versions of btfeeds did not."""
+        return origin.adjusted or origin.provider in (self._provider.name, provider(series.venue))
+
+
+def adjusts(provider: Provider, symbol: Symbol) -> bool:
+    """Whether bars of a provider have splits worked in; of shares that is so where it does not say (Stooq)."""
+    if provider.adjusted:
+        return provider.adjusted != "raw"
+    return "equities" in provider.assets and classify(symbol) in SHARES
 
 
 def factor(before: Bar, now: Bar) -> float:

@@ -17,13 +17,13 @@ import msgspec
 from btfeeds.clock import Clock, SystemClock
 from btfeeds.errors import BtfeedsError, HistoryIncomplete, UnsupportedTimeframe, WarehouseDamaged, WarehouseError
 from btfeeds.history.derived import Derived
-from btfeeds.history.kinds import SHARES, classify
+from btfeeds.history.kinds import classify
 from btfeeds.history.outage import Outage
 from btfeeds.history.paging import Gone, Page
 from btfeeds.history.ranges import pages as cut
 from btfeeds.history.ranges import subtract, union, whole
 from btfeeds.history.reliability import Reliability
-from btfeeds.history.rescaling import Rescaling
+from btfeeds.history.rescaling import Rescaling, adjusts
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange
 from btfeeds.venues.base import Provider
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 _CHUNK = 10_000  # bars that are read at once
-_EVER = TimeRange(-(2**62), 2**62)
 
 
 class Source(Protocol):
@@ -75,7 +74,7 @@ class StoredHistory:
         self._outage = outage
         self._venue = self.provider.bars_of or self.provider.name
         self._derived = Derived(warehouse) if warehouse is not None else None
-        self._rescaling = Rescaling(warehouse) if warehouse is not None and self.provider.adjusted != "raw" else None
+        self._rescaling = Rescaling(warehouse, self.provider) if warehouse is not None else None
         # on a fast clock the wire is not faster: see live.stream
         self._lag_ms = max(self.provider.lag_ms, int(500 * self._clock.speed) if self._clock.speed > 1 else 0)
 
@@ -144,11 +143,8 @@ class StoredHistory:
         missing = self._missing(wanted, span)
         # what is only to be read can be read from a warehouse that cannot be written; to fill it is an error
         keep = self._warehouse is not None and not (read and self._warehouse.readonly)
-        if missing and self._rescaling is not None and classify(wanted.symbol) in SHARES:
-            if begun:
-                self._check_scale(wanted, gone)
-            else:
-                self._rescaled(wanted, gone)
+        if missing and self._rescaling is not None and self._rescaling.concerns(wanted):
+            self._check_scale(wanted, gone, begun)
             missing = self._missing(wanted, span)  # a look can show that more is
         todo = deque(pieces(span, joined(missing, wanted.timeframe, self.provider.limits.bars_per_request)))
         while todo:
@@ -157,11 +153,12 @@ class StoredHistory:
                 continue
             held = [] if stored else subtract([piece], missing)  # on disk, and asked for again to save a request
             at = piece.start
-            given = self._stored(wanted, piece, gone) if stored else self._asked(wanted, piece, gone, keep)
+            given = self._stored(wanted, piece, gone, begun) if stored else self._asked(wanted, piece, gone, keep)
             try:
                 for page in self._with_held(wanted, given, piece, held, gone) if held and read else given:
                     at = page.span.end
                     yield page
+                    begun = begun or bool(page.bars)
             except HistoryIncomplete as some:  # single bars, or older ones than there are: what follows is had
                 gaps = union(TimeRange(*one) for one in some.missing)
                 rest = subtract(gaps, held)
@@ -191,7 +188,7 @@ class StoredHistory:
 
         if self._rescaling is None or self._warehouse is None or not self._usable:
             return False
-        if classify(wanted.symbol) not in SHARES:
+        if not self._rescaling.concerns(wanted):
             return False
         while True:
             try:
@@ -201,23 +198,16 @@ class StoredHistory:
                     self._without(problem)
                     return False
                 if self._warehouse.readonly:  # it stays in the way
-                    self._rescaling.distrust(wanted, _EVER)
+                    self._rescaling.distrust(wanted)
                     return True
                 # told by the warehouse, and out of the way now: what is left is looked at
 
-    def _adjusted(self, wanted: Subscription) -> bool:
-        """Whether its bars have splits worked in; of shares that is so where the provider does not say (Stooq)."""
-        said = self.provider.adjusted
-        return said != "raw" and (said != "" or classify(wanted.symbol) in SHARES)
-
-    def _check_scale(self, wanted: Subscription, gone: Gone | None) -> None:
-        """Raises WarehouseError where bars that were handed out already had prices of before a split."""
-        if self._rescaled(wanted, gone):
-            raise WarehouseError(
-                f"{wanted}: while it was read, its bars on disk turned out to have prices of before a split.",
-                "The reading ended there: two scales are not mixed.",
-                "Read it again: all of it is asked for anew.",
-            )
+    def _check_scale(self, wanted: Subscription, gone: Gone | None, begun: bool) -> bool:
+        """As `_rescaled`. Raises WarehouseError instead where bars were handed out already."""
+        rescaled = self._rescaled(wanted, gone)
+        if rescaled and begun and self._rescaling is not None:
+            raise self._rescaling.mixed(wanted)
+        return rescaled
 
     def _with_held(
         self, wanted: Subscription, pages: Iterator[Page], piece: TimeRange, held: list[TimeRange], gone: Gone | None
@@ -226,11 +216,11 @@ class StoredHistory:
         at = piece.start
         for page in pages:
             for hole in both(held, [TimeRange(at, page.span.start)]):
-                yield from self._stored(wanted, hole, gone)
+                yield from self._stored(wanted, hole, gone, begun=True)
             at = max(at, page.span.end)
             yield self._with_stored(wanted, page, held)
         for rest in both(held, [TimeRange(at, piece.end)]):  # the answer may lag behind what was heard live
-            yield from self._stored(wanted, rest, gone)
+            yield from self._stored(wanted, rest, gone, begun=True)
 
     def _with_stored(self, wanted: Subscription, page: Page, held: list[TimeRange]) -> Page:
         """A page together with what is on disk in its span and was not in the answer: it is no less there."""
@@ -272,7 +262,7 @@ class StoredHistory:
             self._without(problem)
             return [span]
 
-    def _stored(self, wanted: Subscription, piece: TimeRange, gone: Gone | None) -> Iterator[Page]:
+    def _stored(self, wanted: Subscription, piece: TimeRange, gone: Gone | None, begun: bool) -> Iterator[Page]:
         """What is on disk. A file that turns out to be damaged is asked for again, and so is what was thrown out."""
         assert self._warehouse is not None
         for chunk in cut(piece, wanted.timeframe, _CHUNK):
@@ -282,18 +272,19 @@ class StoredHistory:
                 if self._warehouse.missing(wanted, chunk):  # looked at after the reading: so it was whole
                     bars = None
             except WarehouseDamaged:  # told by the warehouse, and no longer covered where that can be written down
-                if self._warehouse.readonly:
-                    self._check_scale(wanted, gone)
+                if self._warehouse.readonly and not self._check_scale(wanted, gone, begun):
                     yield from self._asked(wanted, chunk, gone, keep=False)
+                    begun = True
                     continue
             except WarehouseError as problem:
                 self._without(problem)
                 yield from self._asked(wanted, TimeRange(chunk.start, piece.end), gone, keep=False)
                 return
             if bars is None:
-                yield from self._walk(wanted, TimeRange(chunk.start, piece.end), gone, read=True, begun=True)
+                yield from self._walk(wanted, TimeRange(chunk.start, piece.end), gone, read=True, begun=begun)
                 return
             yield Page(chunk, bars, stored=True)
+            begun = begun or bool(bars)
 
     def _asked(self, wanted: Subscription, piece: TimeRange, gone: Gone | None, keep: bool) -> Iterator[Page]:
         pages = self.source.pages(wanted.symbol, wanted.timeframe, piece, cancelled=gone)
@@ -329,8 +320,9 @@ class StoredHistory:
     def _add(
         self, warehouse: Warehouse, wanted: Subscription, bars: list[Bar], span: TimeRange, venue_time: int
     ) -> None:
+        adjusted = adjusts(self.provider, wanted.symbol)
         added = warehouse.add(
-            wanted, bars, provider=self.provider.name, span=span, adjusted=self._adjusted(wanted), venue_time=venue_time
+            wanted, bars, provider=self.provider.name, span=span, adjusted=adjusted, venue_time=venue_time
         )
         if self._outage is not None:
             self._outage.worked()

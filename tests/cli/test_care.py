@@ -128,6 +128,18 @@ def test_a_damaged_row_is_not_compared_with_and_left(shell: Shell) -> None:
         assert damage["detail"] == "bitstamp BTC/USD 1m: the bar of 2024-03-01T12:02:00Z is not what was written"
 
 
+def test_damage_is_told_although_there_is_nothing_to_compare_with(shell: Shell) -> None:
+    spoil(shell.folder, "kraken", 2)
+    fill(shell.folder, Subscription("bitstamp", BTC.symbol, BTC.timeframe))
+    for against in ("gemini", "auto"):
+        text = shell("check", "kraken", "--against", against, code=1)
+        assert "row_damaged: the bar of 2024-03-01T12:02:00Z is not what was written" in text
+    text = shell("check", "--against", "gemini", code=1)
+    assert "kraken BTC/USD 1m: DAMAGED, not validated" in text
+    assert "bitstamp BTC/USD 1m: sound, 10 bars" in text
+    assert "gemini has no bars of the same times here" in text
+
+
 def test_repair_says_what_is_left_with_exit_code_6(shell: Shell) -> None:
     mine = Subscription("my file", BTC.symbol, BTC.timeframe)
     fill(shell.folder, mine)

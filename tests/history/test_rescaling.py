@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from btfeeds import monitor
+from btfeeds import monitor, venues
 from btfeeds.clock import ManualClock
 from btfeeds.errors import NetworkError
 from btfeeds.history.derived import Derived
-from btfeeds.history.rescaling import Rescaling, factor
+from btfeeds.history.rescaling import Rescaling, adjusts, factor
 from btfeeds.market import Bar, Subscription, Symbol, Timeframe, TimeRange, to_ms
 from btfeeds.warehouse import Warehouse
 
@@ -20,6 +20,7 @@ HOUR = 3_600_000
 JUNE = to_ms("2024-06-03")
 SERIES = Subscription("yahoo", Symbol("NVDA"), Timeframe.parse("1d"))
 CLOCK = ManualClock(JUNE + 5 * DAY)
+YAHOO = venues.provider("yahoo")
 
 
 def bar(day: int, price: float = 1200.0) -> Bar:
@@ -58,7 +59,7 @@ class Asked:
 
 
 def check(warehouse: Warehouse, asked: Asked, *, day: float = 10, reach: int | None = None) -> bool:
-    return Rescaling(warehouse).check(SERIES, JUNE + int(day * DAY), reach, asked)
+    return Rescaling(warehouse, YAHOO).check(SERIES, JUNE + int(day * DAY), reach, asked)
 
 
 def test_bars_of_before_a_split_are_to_be_asked_for_again_and_that_is_told(
@@ -72,7 +73,7 @@ def test_bars_of_before_a_split_are_to_be_asked_for_again_and_that_is_told(
 
 
 def test_a_series_whose_scale_is_the_same_stays_and_is_looked_at_once_a_day(warehouse: Warehouse) -> None:
-    asked, looks = Asked(1200.0), Rescaling(warehouse)
+    asked, looks = Asked(1200.0), Rescaling(warehouse, YAHOO)
     for hours in (240, 250, 263, 264):
         assert not looks.check(SERIES, JUNE + hours * 3_600_000, None, asked)
     assert asked.spans == [days(4, 5)] * 2  # at 240 and at 264
@@ -98,7 +99,7 @@ def test_a_split_is_noticed_although_every_hour_a_bar_is_added(
     with Warehouse(tmp_path / "hours", clock=clock) as hours:
         for hour in range(1, 60):
             clock.set(JUNE + hour * HOUR)
-            if Rescaling(hours).check(series, clock.now(), None, priced):  # as a new process each time
+            if Rescaling(hours, YAHOO).check(series, clock.now(), None, priced):  # as a new process each time
                 noticed.append(hour)
             for lacking in hours.missing(series, TimeRange(JUNE, clock.now())):
                 hours.add(series, priced(lacking), provider="yahoo", span=lacking, adjusted=True)
@@ -112,20 +113,20 @@ def test_a_look_that_was_not_answered_is_still_to_be_taken(warehouse: Warehouse)
         raise NetworkError("It cannot be reached.")
 
     with pytest.raises(NetworkError):
-        Rescaling(warehouse).check(SERIES, JUNE + 10 * DAY, None, down)
+        Rescaling(warehouse, YAHOO).check(SERIES, JUNE + 10 * DAY, None, down)
     assert check(warehouse, Asked(120.0))
 
 
 def test_a_bar_that_the_provider_has_no_more_is_followed_by_the_one_before_it(warehouse: Warehouse) -> None:
     asked = Asked(120.0)
-    assert Rescaling(warehouse).check(
+    assert Rescaling(warehouse, YAHOO).check(
         SERIES, JUNE + 10 * DAY, None, lambda span: [one for one in asked(span) if one.open_time < JUNE + 4 * DAY]
     )
     assert asked.spans == [days(4, 5), days(3, 4)]
 
 
 def test_where_the_provider_has_none_of_the_bars_it_was_no_look(warehouse: Warehouse) -> None:
-    assert not Rescaling(warehouse).check(SERIES, JUNE + 10 * DAY, None, lambda _: [])
+    assert not Rescaling(warehouse, YAHOO).check(SERIES, JUNE + 10 * DAY, None, lambda _: [])
     assert check(warehouse, Asked(120.0))
 
 
@@ -164,7 +165,7 @@ def test_in_a_warehouse_that_is_only_read_it_is_remembered_which_bars_do_not_cou
 ) -> None:
     asked = Asked(120.0)
     with Warehouse(warehouse.root, clock=CLOCK, readonly=True) as read:
-        looks = Rescaling(read)
+        looks = Rescaling(read, YAHOO)
         assert looks.check(SERIES, JUNE + 10 * DAY, None, asked)
         assert not looks.check(SERIES, JUNE + 10 * DAY + HOUR, None, asked)
         assert looks.former(SERIES) == [days(0, 5)]
@@ -188,8 +189,26 @@ def test_larger_bars_that_were_made_here_are_as_old_as_their_minutes(
         clock.set(JUNE + 10 * DAY)
         Derived(made).make(hours, [days(0, 1)])
         fresh = Bar(JUNE + 23 * HOUR, *[120.0] * 4, 60.0)
-        assert Rescaling(made).check(hours, clock.now(), None, lambda _: [fresh])
+        assert Rescaling(made, YAHOO).check(hours, clock.now(), None, lambda _: [fresh])
         assert made.missing(hours, days(0, 1)) == [days(0, 1)]
+
+
+@pytest.mark.parametrize("giver", ["yahoo", "yahoo 1m"])
+def test_bars_of_which_a_former_version_did_not_say_that_splits_are_in_are_looked_at_and_forgotten(
+    warehouse: Warehouse, giver: str
+) -> None:
+    warehouse.forget(SERIES, days(0, 5))
+    warehouse.add(SERIES, [bar(n) for n in range(5)], provider=giver, span=days(0, 5))
+    assert check(warehouse, Asked(120.0))
+    assert warehouse.missing(SERIES, days(0, 5)) == [days(0, 5)]
+
+
+def test_where_a_provider_does_not_say_whether_splits_are_in_only_its_shares_are_taken_to_have_them() -> None:
+    share, pair, coin = Symbol("NVDA"), Symbol("EUR/USD"), Symbol("BTCUSDT")  # a plain word may be a share
+    assert [adjusts(venues.provider("stooq"), one) for one in (share, pair)] == [True, False]
+    assert not adjusts(venues.provider("binance"), coin)
+    assert not adjusts(venues.provider("alphavantage", key="k"), share)
+    assert adjusts(YAHOO, share)
 
 
 def test_a_correction_of_one_price_is_no_split() -> None:

@@ -348,6 +348,65 @@ def test_a_damaged_file_that_cannot_be_looked_at_nor_moved_away_is_not_continued
         assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
 
 
+def test_a_damaged_file_that_cannot_be_moved_away_is_asked_for_although_nothing_else_is_missing(tmp_path: Path) -> None:
+    before_the_split(tmp_path)
+    torn_file(tmp_path)
+    venue = FakeVenue(3_000)
+    for _ in range(2):  # in each process
+        with Warehouse(tmp_path, clock=venue.clock, readonly=True) as warehouse:
+            one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+            assert closes(one.bars("NVDA", "1m", span(0, 10))) == [101.0 + n for n in range(10)]
+
+
+def test_a_split_that_is_noticed_at_a_damaged_file_before_anything_was_handed_out_is_no_error(tmp_path: Path) -> None:
+    before_the_split(tmp_path)
+    torn_file(tmp_path)
+    later = [Bar(NOON + n * M, *(10.0 * (100 + n + more) for more in (0, 2, -2, 1)), 1.5) for n in range(10, 20)]
+    venue = FakeVenue(3_000)
+    with Warehouse(tmp_path, clock=ManualClock(NOON + 20 * M)) as warehouse:
+        warehouse.add(NVDA, later, provider="binance", span=span(10, 20), adjusted=True)
+    with Warehouse(tmp_path, clock=venue.clock) as warehouse:
+        one = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock)
+        assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
+        assert warehouse.missing(NVDA, span(0, 20)) == []
+
+
+def test_a_damaged_file_behind_bars_that_were_handed_out_ends_a_reading_that_cannot_look_at_their_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_split(tmp_path, 20)
+    monkeypatch.setattr(stored, "_CHUNK", 10)
+    venue = FakeVenue(3_000)
+    with Warehouse(tmp_path, clock=venue.clock, readonly=True) as warehouse:
+        read = warehouse.bars
+
+        def torn(subscription: Subscription, piece: TimeRange) -> list[Bar]:
+            if piece.end > NOON + 10 * M:
+                raise WarehouseDamaged("It was torn.", spans=((NOON + 10 * M, NOON + 20 * M),))
+            return read(subscription, piece)
+
+        monkeypatch.setattr(warehouse, "bars", torn)
+        pages = StoredHistory(venue.downloader(Adjusting()), warehouse, venue.clock).pages("NVDA", "1m", span(0, 20))
+        assert len(next(pages).bars) == 10
+        with pytest.raises(WarehouseError, match="a damaged file was met") as told:
+            next(pages)
+    assert "warehouse repair" in told.value.advice
+    assert venue.requests == []
+
+
+def test_coins_are_not_looked_at_however_they_are_written(tmp_path: Path) -> None:
+    coin = Subscription("binance", Symbol("BTCUSDT"), MINUTE)
+    venue = FakeVenue(3_000)
+    clock = ManualClock(NOON + 20 * M)
+    with Warehouse(tmp_path, clock=clock) as warehouse:
+        list(StoredHistory(venue.downloader(), warehouse, clock).fill("BTCUSDT", "1m", span(0, 10)))
+    venue.requests.clear()
+    with Warehouse(tmp_path, clock=venue.clock) as warehouse:
+        list(StoredHistory(venue.downloader(), warehouse, venue.clock).fill("BTCUSDT", "1m", span(0, 20)))
+        assert [origin.adjusted for _, origin in warehouse.origin(coin, span(0, 20))] == [False, False]
+    assert [(int(request["startTime"]) - NOON) // M for request in venue.requests] == [10]
+
+
 def test_a_split_that_is_noticed_behind_bars_that_were_handed_out_ends_the_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,7 +428,7 @@ def test_prices_of_shares_of_which_the_provider_does_not_say_whether_splits_are_
 ) -> None:
     before_the_split(tmp_path)
     venue, silent = FakeVenue(3_000), Adjusting()
-    silent.adjusted = ""  # type: ignore[misc]
+    silent.adjusted, silent.assets = "", ("equities",)
     with Warehouse(tmp_path, clock=venue.clock) as warehouse:
         one = StoredHistory(venue.downloader(silent), warehouse, venue.clock)
         assert closes(one.bars("NVDA", "1m", span(0, 20))) == [101.0 + n for n in range(20)]
