@@ -27,7 +27,7 @@ from btfeeds.history.downloader import DataDownloaderFactory, canonical, frame, 
 from btfeeds.history.paging import Gone
 from btfeeds.history.progress import Progress, shown
 from btfeeds.history.ranges import subtract, whole
-from btfeeds.history.relay import PATIENCE, Had, Relay
+from btfeeds.history.relay import Had, Relay
 from btfeeds.history.reliability import Reliability
 from btfeeds.history.selection import Selection, assigned
 from btfeeds.history.stored import Source, StoredHistory
@@ -238,22 +238,17 @@ class DataManager(Closing):
                 monitor.publish(monitor.ProviderChanged(owner, feed, left[0], plan[0][0].start, error.line()))
 
     def _silent(self, name: str, symbol: Symbol, timeframe: Timeframe, gone: Gone) -> BtfeedsError | None:
-        """Have a provider look at its bars on disk; its error when it does not answer, a few times."""
-        failed: BtfeedsError | None = None
-        for _ in range(PATIENCE):
-            try:
-                with others_can_be_asked():
-                    self.history(name).look(symbol, timeframe, cancelled=gone)
-                return None
-            except WarehouseError:
+        """Have a provider look at its bars on disk; its error when it does not answer, however often HTTP has tried."""
+        try:
+            with others_can_be_asked():
+                self.history(name).look(symbol, timeframe, cancelled=gone)
+        except WarehouseError:
+            raise
+        except BtfeedsError as error:
+            if gone():
                 raise
-            except BtfeedsError as error:
-                failed = error
-                if gone():
-                    raise
-                if error.fatal:
-                    break
-        return failed
+            return error
+        return None
 
     def _walk(
         self, provider: str, symbol: Symbol, timeframe: Timeframe, span: TimeRange, gone: Gone | None, *, read: bool

@@ -345,7 +345,7 @@ JUNE = 1_717_372_800_000  # 2024-06-03 00:00 UTC
 
 
 class Days:
-    """A provider of days of shares, each at the price of now; down when it has an `error`, or `fails` so many times.
+    """A provider of days of shares, each at the price of now; down when it has an `error`.
 
     It has nothing of before `oldest`.
     """
@@ -355,7 +355,6 @@ class Days:
         self.clock = clock
         self.price = 1200.0
         self.error: BtfeedsError | None = None
-        self.fails = 0
         self.oldest = 0
         self.asked: list[tuple[int, int]] = []
 
@@ -363,9 +362,6 @@ class Days:
         self.asked.append(((asked.start - JUNE) // DAY, (asked.end - JUNE) // DAY))
         if self.error is not None:
             raise self.error
-        if self.fails:
-            self.fails -= 1
-            raise NetworkError("It was not there for a moment.")
         closed = TimeRange(max(asked.start, self.oldest), min(asked.end, self.clock.now()))
         prices = (self.price, self.price * 1.01, self.price * 0.99, self.price)
         yield Page(closed, [Bar(time, *prices, 1.0) for time in timeframe.opens(closed)])
@@ -429,7 +425,7 @@ def test_bars_of_a_provider_that_cannot_say_their_scale_are_not_continued_by_ano
 ) -> None:
     split.yahoo.error = NetworkError("It cannot be reached.")
     assert split.closes(7) == ([120.0] * 7, [("stooq", 0, 7)])
-    assert split.yahoo.asked == [(4, 5)] * 3
+    assert split.yahoo.asked == [(4, 5)]
     assert [(one.venue, one.to, one.start, one.reason) for one in world.changes] == [
         ("yahoo", "stooq", JUNE, "It cannot be reached.")
     ]
@@ -462,12 +458,6 @@ def test_bars_on_disk_of_two_are_looked_at_before_they_make_one_answer(tmp_path:
     assert both.closes(7) == ([120.0] * 7, [("yahoo", 0, 7)])
     assert (both.yahoo.asked, both.stooq.asked) == ([(5, 7)], [(6, 7)])
     both.warehouse.close()
-
-
-def test_a_look_that_fails_for_a_moment_is_taken_again(split: Split) -> None:
-    split.yahoo.fails = 2
-    assert split.closes(7) == ([120.0] * 7, [("yahoo", 0, 7)])
-    assert (split.yahoo.asked, split.stooq.asked) == ([(4, 5)] * 3 + [(0, 7)], [])
 
 
 def test_who_has_all_of_it_on_disk_gives_it_alone_and_is_not_looked_at(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from btfeeds.history.selection import turn
 from btfeeds.history.stored import StoredHistory
 from btfeeds.market import Symbol, Timeframe, TimeRange
 
-PATIENCE = 3  # failures in a row without a page in between, then the only provider is not there
+_PATIENCE = 3  # failures in a row without a page in between, then the only provider is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Relay:
                 holes += self._left_out(name, between, f"why is not known, it failed behind them: {error.what}")
                 if isinstance(error, RateLimited) and others:
                     later[name] = error.retry_after
-                elif len(names) == 1 and not error.fatal and failures < PATIENCE:
+                elif len(names) == 1 and not error.fatal and failures < _PATIENCE:
                     continue
                 if len(names) == 1:
                     if not later:
